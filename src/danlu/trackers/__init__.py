@@ -1,0 +1,1 @@
+"""Adapters that send metrics elsewhere; none is used unless asked for."""
