@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,7 +73,9 @@ def parse_yaml(cls: type[C], text: str, *, source: str = "settings") -> C:
     problems: list[tuple[int, str]] = []
     value = {} if node is None else _plain(node, (), lines, problems)
     if not isinstance(value, dict):
-        raise ConfigError(f"{source} holds no settings", got=value, expected="lines of `key: value`")
+        raise ConfigError(
+            f"{source} holds no settings", got=value, expected="lines of `key: value`"
+        )
     try:
         config = cls.model_validate(value)
     except ValidationError as error:
@@ -118,9 +119,7 @@ def parse(cls: type[C], argv: Sequence[str], *, prog: str, description: str = ""
         raise ConfigError("\n".join(rows), fix=f"{prog} --help") from None
 
 
-def _problem(
-    cls: type[Config], item: Any, lines: dict[tuple[str, ...], int]
-) -> tuple[int, str]:
+def _problem(cls: type[Config], item: Any, lines: dict[tuple[str, ...], int]) -> tuple[int, str]:
     """One pydantic error as (line, "path: what is wrong")."""
     where = tuple(str(part) for part in item["loc"])
     line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 1)
@@ -130,7 +129,11 @@ def _problem(
         return line, f"{path}: no such key" + (f"; did you mean {hint!r}?" if hint else "")
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message[:1].lower() + message[1:]
-    got = "" if item["type"] in ("missing", "value_error") and not where else f" (got {item['input']!r})"
+    got = (
+        ""
+        if item["type"] in ("missing", "value_error") and not where
+        else f" (got {item['input']!r})"
+    )
     return line, f"{path}: {message}{got}" if path else message
 
 
@@ -157,8 +160,12 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    key: [(tag, regexp) for tag, regexp in resolvers if tag not in
-          ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
+    key: [
+        (tag, regexp)
+        for tag, regexp in resolvers
+        if tag
+        not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
     for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -202,13 +209,17 @@ def _scalar(node: Any, line: int, problems: list[Any]) -> Any:
     try:
         kind = node.tag.rsplit(":", 1)[1]
         if kind == "float":
-            number = float(node.value.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
-            return number if math.isfinite(number) or "inf" in node.value or "nan" in node.value else None
+            number = float(
+                node.value.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")
+            )
+            return (
+                number
+                if math.isfinite(number) or "inf" in node.value or "nan" in node.value
+                else None
+            )
         return loader.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         problems.append((line, f"cannot read {node.value!r}: {error}"))
         return None
     finally:
         loader.dispose()
-
-

@@ -25,11 +25,11 @@ _ABSENT = object()
 class DanluError(Exception):
     """Base of all errors with a message meant for the user.
 
-    >>> print(DanluError("steps is negative", got=-3, expected="a count >= 1", fix="--train.steps 100"))
+    >>> print(DanluError("steps is negative", got=-3, expected="1 or more", fix="--train.steps 9"))
     steps is negative
       got:      -3
-      expected: a count >= 1
-      fix:      --train.steps 100
+      expected: 1 or more
+      fix:      --train.steps 9
     """
 
     exit_code = 70
@@ -123,4 +123,6 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtra:
     writing TensorBoard files needs the package tensorboard
       fix:      pip install 'danlu[track]'
     """
-    return MissingExtra(f"{purpose} needs the package {package}", fix=f"pip install 'danlu[{extra}]'")
+    return MissingExtra(
+        f"{purpose} needs the package {package}", fix=f"pip install 'danlu[{extra}]'"
+    )

@@ -34,19 +34,28 @@ class Loudness:
     """How much is said: 0 results only, 1 the story, 2 details and tracebacks."""
 
     level: int = 1
+    as_json: bool = False
+    """Whether stdout is one JSON object, so that nothing else may be written to it."""
 
 
-_loudness: ContextVar[Loudness] = ContextVar("loudness", default=Loudness())
+_loudness: ContextVar[Loudness] = ContextVar("loudness", default=Loudness())  # noqa: B039 - it is frozen
 
 
 @contextlib.contextmanager
-def loudness(level: int) -> Iterator[None]:
+def loudness(level: int, *, as_json: bool = False) -> Iterator[None]:
     """Say less (0) or more (2) inside the block."""
-    token = _loudness.set(Loudness(level))
+    token = _loudness.set(Loudness(level, as_json))
     try:
         yield
     finally:
         _loudness.reset(token)
+
+
+def write(text: str) -> None:
+    """Stream a piece of a result to stdout, unless stdout is for one JSON object."""
+    if not _loudness.get().as_json:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def console(*, stdout: bool = False) -> Console:
@@ -162,10 +171,7 @@ class Progress:
         return max(self.total - self.done, 0) * statistics.median(self._paces)
 
     def _due(self, now: float) -> bool:
-        return (
-            now - self._said >= PLAIN_EVERY_S
-            and self.done - self._said_at >= 0.01 * self.total
-        )
+        return now - self._said >= PLAIN_EVERY_S and self.done - self._said_at >= 0.01 * self.total
 
 
 def duration(seconds: float | None) -> str:
@@ -235,7 +241,13 @@ class Metrics:
         """Append one record; a failing tracker is dropped with a warning, never fatal."""
         import json
 
-        record = {"kind": kind, "session": self.session, "step": step, "time": time.time(), **values}
+        record = {
+            "kind": kind,
+            "session": self.session,
+            "step": step,
+            "time": time.time(),
+            **values,
+        }
         line = json.dumps(record, ensure_ascii=False, default=float) + "\n"
         self._disk.append(self.path, line.encode())
         for tracker in list(self._trackers):

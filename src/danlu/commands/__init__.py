@@ -1,0 +1,1 @@
+"""The verbs of `danlu`: one file each, with its settings and `run`."""

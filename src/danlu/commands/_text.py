@@ -1,0 +1,232 @@
+"""What pretraining does first: the corpus, its tokenizer and tokens, and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from danlu import config, files, log
+from danlu.commands import tokenizer as tokenizer_command
+from danlu.data import prepare
+from danlu.data.batches import StreamBatches
+from danlu.data.corpus import Corpus, is_corpus
+from danlu.data.settings import PrepareSettings
+from danlu.data.shards import Shards, tokenize
+from danlu.errors import ConfigError
+from danlu.generate.settings import Sampling
+from danlu.tokenizer import Tokenizer
+from danlu.train.settings import TrainConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from danlu.commands.pretrain import Config as PretrainConfig
+    from danlu.runtime import Runtime
+    from danlu.tune.planner import Plan
+
+QUICK_TOKENS = 20_000
+"""Held-out tokens that are looked at during training; all are at the end."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A corpus, its tokenizer, and its tokens."""
+
+    corpus: Corpus
+    tokenizer: Tokenizer
+    shards: Shards
+
+
+def text(cfg: PretrainConfig) -> Text:
+    """The corpus, tokenizer and tokens of a run, made if they are not there yet."""
+    corpus_path, tokenizer_path = places(cfg)
+    if is_corpus(corpus_path) and not cfg.data.paths:
+        corpus = Corpus.open(corpus_path)
+    elif cfg.data.corpus is None or cfg.data.paths:
+        settings = PrepareSettings(
+            text_field=cfg.data.text_field,
+            held_out=cfg.data.held_out,
+            min_characters=cfg.data.min_characters,
+        )
+        corpus = prepare.prepare(cfg.data.paths, corpus_path, settings)
+    else:
+        corpus = Corpus.open(corpus_path)  # says what is wrong
+    if (tokenizer_path / "tokenizer.json").is_file() and cfg.data.tokenizer:
+        tokenizer = Tokenizer.load(tokenizer_path)
+    else:
+        tokenizer_command.make(corpus, tokenizer_path, vocab=cfg.data.vocab)
+        tokenizer = Tokenizer.load(tokenizer_path)
+    return Text(corpus, tokenizer, tokenize(corpus, tokenizer))
+
+
+def places(cfg: PretrainConfig) -> tuple[Path, Path]:
+    """Where the corpus and the tokenizer are or will be."""
+    beside = cfg.out.parent
+    return cfg.data.corpus or beside / "corpus", cfg.data.tokenizer or beside / "tokenizer"
+
+
+def planned(cfg: PretrainConfig, text: Text, runtime: Runtime) -> PretrainConfig:
+    """The settings with what the planner chose; a plan that was made before is kept.
+
+    Raises:
+        ConfigError: the tokenizer does not fit the model.
+    """
+    from danlu.tune import planner
+
+    path = cfg.out / "plan.json"
+    request = config.dump(cfg)
+    if path.is_file():
+        before = files.read_json(path)
+        if before.get("request") == request or before.get("settings") == request:
+            return config.parse_yaml(type(cfg), before["settings"], source=str(path))
+    fitted = fit_vocabulary(cfg, text)
+    log.say("measuring this machine …")
+    if cfg.auto:
+        plan = planner.choose(
+            minutes=length_in_minutes(cfg),
+            unique_tokens=text.shards.count("train"),
+            vocab_size=text.tokenizer.vocab_size,
+            train=cfg.train,
+            runtime=runtime,
+        )
+        fitted = fitted.model_copy(
+            update={
+                "auto": False,
+                "model": plan.model,
+                "optimizer": plan.optimizer,
+                "train": plan.train,
+            }
+        )
+    else:
+        plan = planner.measure(
+            fitted.model,
+            fitted.optimizer,
+            fitted.train,
+            runtime,
+            steps=run_steps(fitted, text.shards, runtime),
+        )
+    say_plan(plan)
+    record = {**plan.as_json(), "request": request, "settings": config.dump(fitted)}
+    files.write_json(path, record)
+    return fitted
+
+
+def fit_vocabulary(cfg: PretrainConfig, text: Text) -> PretrainConfig:
+    """The settings with as many embedding rows as the tokenizer needs, in multiples of 64."""
+    needed = text.tokenizer.vocab_size
+    given = cfg.model.vocab_size
+    if given and given < needed:
+        raise ConfigError(
+            "the model has fewer rows than the tokenizer has tokens",
+            got=f"model.vocab_size {given}, tokenizer {needed}",
+            fix=f"--model.vocab-size {-(-needed // 64) * 64}",
+        )
+    if cfg.train.context > cfg.model.max_len and not cfg.auto:
+        raise ConfigError(
+            "rows are longer than the model's context",
+            got=f"train.context {cfg.train.context}, model.max_len {cfg.model.max_len}",
+            fix=f"--model.max-len {cfg.train.context}",
+        )
+    if given:
+        return cfg
+    model = cfg.model.model_copy(update={"vocab_size": -(-needed // 64) * 64})
+    return cfg.model_copy(update={"model": model})
+
+
+def length_in_minutes(cfg: PretrainConfig) -> float:
+    """Minutes of a run that the planner shapes."""
+    if cfg.train.minutes is None:
+        raise ConfigError(
+            "the planner needs to know how long the run may take",
+            got="auto without train.minutes",
+            fix="--train.minutes 10",
+        )
+    return cfg.train.minutes
+
+
+def run_steps(cfg: PretrainConfig, shards: Shards, runtime: Runtime) -> int:
+    """Steps of a run of fixed length; 0 for one in minutes."""
+    from danlu.train.fit import horizon
+
+    if cfg.train.minutes is not None:
+        return 0
+    return horizon(cfg.train, stream_batches(shards, cfg.train, runtime)).total(0)
+
+
+def say_plan(plan: Plan) -> None:
+    """The plan in a sentence."""
+    p, m = plan.predicted, plan.model
+    log.stage(
+        f"plan: {m.n_layers} blocks × {m.d_model} wide, {log.count(p['parameters'])} parameters; "
+        f"{log.count(p['tokens'])} tokens in {p['steps']:,} steps; "
+        f"{log.duration(p['seconds'])} at {p['tokens_per_s']:,} tokens/s; "
+        f"{log.size(p['memory_bytes'])} of memory"
+    )
+
+
+def dry_run(cfg: PretrainConfig) -> dict[str, Any]:
+    """What a pretraining run would take, without making anything."""
+    from danlu.models import count
+
+    corpus_path, tokenizer_path = places(cfg)
+    found: dict[str, Any] = {
+        "corpus": f"{corpus_path} ({'there' if is_corpus(corpus_path) else 'will be made'})",
+        "tokenizer": str(tokenizer_path),
+        "out": str(cfg.out),
+    }
+    if cfg.auto:
+        return {**found, "model": "chosen by measurement when the run begins"}
+    import torch
+
+    from danlu.models.transformer import Transformer
+    from danlu.train import optimizers
+
+    with torch.device("meta"):
+        rows = optimizers.build(Transformer(cfg.model), cfg.optimizer).table()
+    return {
+        **found,
+        "parameters": count.parameters(cfg.model),
+        "flops_per_token": count.train_flops_per_token(cfg.model, cfg.train.context),
+        "tables": {"what moves which tensor": rows},
+    }
+
+
+def stream_batches(shards: Shards, train: TrainConfig, runtime: Runtime) -> StreamBatches:
+    """The batches of a pretraining run for this rank."""
+    return StreamBatches(
+        shards.tokens("train"),
+        context=train.context,
+        rows=train.rows,
+        micro_rows=train.micro_rows,
+        seed=train.seed,
+        rank=runtime.rank,
+        world=runtime.world,
+    )
+
+
+def quick_bytes(shards: Shards) -> int:
+    """Bytes of text behind the first QUICK_TOKENS held-out tokens, by their share."""
+    total = shards.count("held_out")
+    return max(round(shards.text_bytes("held_out") * min(QUICK_TOKENS, total) / total), 1)
+
+
+def sampler(text: Text, runtime: Runtime) -> Callable[[nn.Module], tuple[str, str]]:
+    """Lets a model continue the first words of a held-out document; always the same ones."""
+    from danlu.generate.text import generate_text
+
+    document = next(text.corpus.documents("held_out"))
+    prompt = " ".join(document.text.split(" ")[:4])[:24]
+    sampling = Sampling(max_tokens=60, seed=0)
+
+    def sample(model: nn.Module) -> tuple[str, str]:
+        was_training = model.training
+        model.eval()
+        try:
+            with runtime.autocast():
+                return prompt, generate_text(model, text.tokenizer, [prompt], sampling)[0].text
+        finally:
+            model.train(was_training)
+
+    return sample

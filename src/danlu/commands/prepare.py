@@ -1,0 +1,69 @@
+"""Clean your text and split it into what a model learns from and what it is measured with.
+
+    danlu prepare my_texts                     a folder, files or 'globs*.jsonl.gz', to ./corpus
+    danlu prepare poems.csv --text-field body --out runs/poems/corpus
+    danlu prepare                              no text of your own: Python's documentation
+
+Reads .txt .md .jsonl .json .csv .tsv .parquet, also compressed as .gz, and other text. What is
+taken out is counted with its reason and kept beside the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from danlu.data import prepare
+from danlu.data.settings import PrepareSettings
+
+
+class Config(PrepareSettings):
+    """Settings of `danlu prepare`."""
+
+    paths: Positional[tuple[Path, ...]] = ()
+    """Files, folders and globs to read; none: the documentation that comes with Python."""
+
+    out: Path = Path("corpus")
+    """Folder to write the corpus to."""
+
+    force: bool = False
+    """Replace a corpus that is there already."""
+
+
+def run(cfg: Config) -> dict[str, Any]:
+    """Write the corpus; returns its counts, what was removed and why, and what to do next."""
+    corpus = prepare.prepare(cfg.paths, cfg.out, cfg, force=cfg.force)
+    manifest = corpus.manifest
+    return {
+        "corpus": str(cfg.out),
+        **manifest["counts"],
+        "changed": manifest["changed"],
+        "removed": {
+            reason: {"documents": removal["documents"], "bytes": removal["bytes"]}
+            for reason, removal in manifest["removed"].items()
+        },
+        "skipped": manifest["skipped"],
+        "han_share": manifest["han_share"],
+        "split_by": manifest["split_by"],
+        "next": [
+            f"danlu tokenizer {cfg.out} --out {cfg.out.parent / 'tokenizer'}",
+            f"danlu demo {' '.join(map(str, cfg.paths))}".rstrip(),
+        ],
+    }
+
+
+def plan(cfg: Config) -> dict[str, Any]:
+    """What would be read, and where it would go; nothing is read or written."""
+    found = prepare.look(cfg.paths, cfg.out, cfg)
+    return {
+        "files": len(found.files),
+        "bytes": found.bytes,
+        "readers": dict(sorted(Counter(file.reader for file in found.files).items())),
+        "first": [file.name for file in found.files[:10]],
+        "skipped": found.skipped,
+        "steps": list(cfg.steps),
+        "out": str(cfg.out),
+    }

@@ -1,0 +1,58 @@
+"""Write the report of a run: one HTML page that opens anywhere, offline.
+
+    danlu report runs/demo                    writes runs/demo/report.html
+    danlu report runs/demo --open             and shows it in a browser
+    danlu report runs/demo --out demo.html    one file, to send to somebody
+
+It can be written at any time, also while the run is going on. What it says comes from the files of
+the run only; what those lack, the page leaves out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from danlu import config, log
+from danlu.report import write
+
+
+class Config(config.Config):
+    """Settings of `danlu report`."""
+
+    run: Positional[Path]
+    """The folder of a run, or of a demo with all its runs."""
+
+    out: Path | None = None
+    """Where to write the page; by default report.html in that folder."""
+
+    open: bool = False
+    """Show the page in a browser."""
+
+
+def run(cfg: Config) -> dict[str, Any]:
+    """Write the page; returns where it is, its size, its panels, and what to do next."""
+    result = write(cfg.run, out=cfg.out)
+    page = Path(result["report"])
+    for problem in result["problems"]:
+        log.warn(problem)
+    log.say(f"report: {page} ({log.size(result['bytes'])}, {len(result['panels'])} panels)")
+    if cfg.open:
+        _show(page)
+    chat = [folder for folder in (cfg.run / "chat", cfg.run) if (folder / "config.json").is_file()]
+    return {
+        **result,
+        "next": [
+            *([] if cfg.open else [f"danlu report {cfg.run} --open"]),
+            *[f"danlu chat {folder}" for folder in chat[:1]],
+        ],
+    }
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        log.warn(f"no browser could be started here; open {page} in one")

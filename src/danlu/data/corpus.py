@@ -1,0 +1,199 @@
+"""A corpus on disk: cleaned text, split into what is trained on and what is held out.
+
+manifest.json             what it is made of and how; written last, so it is there or nothing is
+train-00000.parquet …     documents to train on
+held_out-00000.parquet …  documents to measure with
+removed-00000.parquet …   what cleaning took out, each with its reason
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from danlu import discover, files
+from danlu.data import parts, rows
+from danlu.errors import ConfigError, DanluError, DataError
+from danlu.types import Document
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+PARTS = ("train", "held_out", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """An opened corpus."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> Corpus:
+        """The corpus in a folder, after a check of its manifest and of the sizes of its files.
+
+        Raises:
+            DataError: there is none, it has another format, or a file is missing or truncated.
+        """
+        if not (folder / MANIFEST).is_file():
+            raise _absent(folder)
+        manifest = files.read_json(folder / MANIFEST)
+        if not isinstance(manifest, dict) or manifest.get("kind") != "corpus":
+            raise DataError(
+                f"{folder} is not a corpus",
+                got=f"a {MANIFEST} of something else",
+                expected="a folder that `danlu prepare` wrote",
+            )
+        if manifest.get("format") != FORMAT:
+            raise DataError(
+                f"{folder} is a corpus of another version of Danlu",
+                got=f"format {manifest.get('format')}",
+                expected=f"format {FORMAT}",
+                fix="prepare it again with --force",
+            )
+        for name, record in manifest["files"].items():
+            _check_size(folder / name, record["bytes"])
+        return cls(folder, manifest)
+
+    @property
+    def sha256(self) -> str:
+        """A hash of all text that is trained on or measured with, and of its order."""
+        names = self.files("train") + self.files("held_out")
+        return files.hash_of([self.manifest["files"][name]["sha256"] for name in names])
+
+    def documents(self, part: str = "train") -> Iterator[Document]:
+        """The documents of `train`, `held_out` or `removed`, in the order they were read.
+
+        Raises:
+            UnknownName: there is no such part.
+            DataError: a file is damaged.
+        """
+        if part not in PARTS:
+            raise discover.unknown("part of a corpus", part, PARTS)
+        for name in self.files(part):
+            for batch in parts.read(self.folder / name):
+                yield from rows.documents(batch)
+
+    def files(self, part: str) -> list[str]:
+        """Names of the files of a part, in order."""
+        return sorted(name for name in self.manifest["files"] if name.startswith(f"{part}-"))
+
+    def verify(self) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            DataError: one of them differs; the message names it.
+        """
+        for name, record in self.manifest["files"].items():
+            digest = files.sha256(self.folder / name)
+            if digest != record["sha256"]:
+                raise DataError(
+                    f"{self.folder / name} is damaged",
+                    got=f"SHA-256 {digest}",
+                    expected=record["sha256"],
+                    fix="prepare the corpus again with --force",
+                )
+
+
+def is_corpus(path: Path) -> bool:
+    """Whether a folder holds a corpus, whole or not."""
+    try:
+        manifest = files.read_json(path / MANIFEST)
+    except DataError:
+        return False
+    return isinstance(manifest, dict) and manifest.get("kind") == "corpus"
+
+
+@contextlib.contextmanager
+def replacing(out: Path, disk: files.Disk) -> Iterator[Path]:
+    """An empty folder to write into, which becomes `out` when the block ends without an error.
+
+    A corpus that is there already stays until then. After an error nothing is left; what a killed
+    process left is cleared away by the next one.
+
+    Raises:
+        ResourceError: another process is at it, or the disk fails.
+    """
+    new = out.with_name(f".{out.name}.new")
+    with files.Lock(new) as lock, _nothing_left(new):
+        for path in sorted(new.iterdir()):
+            if path != lock.path:
+                disk.rmtree(path) if path.is_dir() else disk.unlink(path)
+        yield new
+        disk.fsync_dir(new)
+    with _nothing_left(new):
+        disk.unlink(lock.path)
+        _swap(new, out, disk)
+
+
+@contextlib.contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Delete the folder if the block fails, however it fails."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(DanluError):
+            files.Disk().rmtree(folder)
+        raise
+
+
+def _swap(new: Path, out: Path, disk: files.Disk) -> None:
+    """Put a folder in the place of another; if that fails, the old one is back."""
+    old = out.with_name(f".{out.name}.old")
+    disk.rmtree(old)
+    if out.exists():
+        disk.rename(out, old)
+    try:
+        disk.rename(new, out)
+    except BaseException:
+        if old.exists():
+            files.Disk().rename(old, out)
+        raise
+    disk.fsync_dir(out.parent)
+    disk.rmtree(old)
+
+
+def make_way(out: Path, *, force: bool) -> None:
+    """Check that a corpus may be written at `out`.
+
+    Raises:
+        ConfigError: a file is there, or a folder with other things; or a corpus, without `force`.
+    """
+    if out.is_file():
+        raise ConfigError(f"{out} is a file", expected="a folder to write", fix="another --out")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not is_corpus(out):
+        raise ConfigError(
+            f"{out} holds something that is not a corpus",
+            got=", ".join(sorted(path.name for path in out.iterdir())[:5]),
+            expected="no folder yet, an empty one, or a corpus",
+            fix="choose another --out",
+        )
+    if not force:
+        raise ConfigError(f"{out} holds another corpus", fix="--force, or another --out")
+
+
+def _absent(path: Path) -> DataError:
+    siblings = [p.parent.name for p in path.parent.glob(f"*/{MANIFEST}")]
+    hint = discover.nearest(path.name, siblings)
+    return DataError(
+        f"there is no corpus in {path}",
+        expected=f"a folder with a {MANIFEST}",
+        fix=f"did you mean {path.parent / hint}?" if hint else f"danlu prepare PATH --out {path}",
+    )
+
+
+def _check_size(path: Path, expected: int) -> None:
+    got = path.stat().st_size if path.is_file() else None
+    if got != expected:
+        raise DataError(
+            f"{path} is missing" if got is None else f"{path} is truncated",
+            got="no file" if got is None else f"{got:,} bytes",
+            expected=f"{expected:,} bytes",
+            fix="prepare the corpus again with --force",
+        )

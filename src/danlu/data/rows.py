@@ -1,0 +1,92 @@
+"""The table that cleaning steps see, and what a step is.
+
+A step sees batches of rows and never drops one: a row that should go gets its reason in `removed`,
+so that everything that was read can be counted and shown afterwards. Steps know nothing of files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from danlu.types import Document
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("meta", pa.string(), nullable=False),
+        pa.field("removed", pa.string()),
+    ]
+)
+"""`file` is what the split hashes, `meta` is JSON, `removed` is null for a row that is kept."""
+
+BATCH_ROWS, BATCH_CHARS = 1_000, 4_000_000
+"""A batch ends at whichever comes first."""
+
+
+class Step(Protocol):
+    """Something that changes texts or marks rows as removed; one file each in `data/steps/`."""
+
+    name: str
+    version: str
+    """Changes whenever the same rows would come out otherwise."""
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same rows in the same order, some of them changed or marked."""
+
+    def stats(self) -> dict[str, int]:
+        """What was done so far, in documents."""
+
+
+def batches(documents: Iterable[Document]) -> Iterator[pa.RecordBatch]:
+    """Documents as batches of the SCHEMA, none removed."""
+    held: list[Document] = []
+    chars = 0
+    for document in documents:
+        held.append(document)
+        chars += len(document.text)
+        if len(held) >= BATCH_ROWS or chars >= BATCH_CHARS:
+            yield batch(held)
+            held, chars = [], 0
+    if held:
+        yield batch(held)
+
+
+def batch(documents: list[Document]) -> pa.RecordBatch:
+    """One batch of documents."""
+    columns = [
+        pa.array([d.id for d in documents], pa.string()),
+        pa.array([d.text for d in documents], pa.string()),
+        pa.array([str(d.meta.get("file", "")) for d in documents], pa.string()),
+        pa.array([json.dumps(d.meta, ensure_ascii=False) for d in documents], pa.string()),
+        pa.nulls(len(documents), pa.string()),
+    ]
+    return pa.record_batch(columns, schema=SCHEMA)
+
+
+def documents(rows: pa.RecordBatch) -> Iterator[Document]:
+    """The rows of a batch as documents, removed ones too."""
+    columns = (rows.column(name).to_pylist() for name in ("text", "id", "meta"))
+    for text, own_id, meta in zip(*columns, strict=True):
+        yield Document(text, own_id, json.loads(meta))
+
+
+def with_columns(rows: pa.RecordBatch, **columns: list[Any]) -> pa.RecordBatch:
+    """The same rows with some columns replaced."""
+    arrays = [
+        pa.array(columns[name], pa.string()) if name in columns else rows.column(name)
+        for name in SCHEMA.names
+    ]
+    return pa.record_batch(arrays, schema=SCHEMA)
+
+
+def mark(rows: pa.RecordBatch, reason: Callable[[str], str | None]) -> pa.RecordBatch:
+    """The same rows, where each one not yet removed got the reason that its text gives, if any."""
+    texts, before = rows.column("text").to_pylist(), rows.column("removed").to_pylist()
+    after = [old or reason(text) for text, old in zip(texts, before, strict=True)]
+    return rows if after == before else with_columns(rows, removed=after)

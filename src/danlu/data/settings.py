@@ -1,0 +1,50 @@
+"""The settings of `prepare`: how text is read, cleaned and split."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from danlu import discover
+from danlu.config import Config
+from danlu.data import encoding
+
+
+class PrepareSettings(Config):
+    """What is done to the text; the same settings and files give the same corpus, byte for byte."""
+
+    encoding: str = "auto"
+    """Encoding of the files: `auto` finds it, or e.g. utf-8, gb18030, big5, shift_jis, latin-1."""
+
+    text_field: str = ""
+    """Field or column that holds the text in .jsonl, .csv and .parquet; empty: found by looking."""
+
+    steps: tuple[str, ...] = ("repair", "exact", "short", "repetitive")
+    """Cleaning steps in their order, by the names of the files in `danlu/data/steps`."""
+
+    min_characters: int = Field(default=40, ge=0)
+    """Shorter documents are removed; a Chinese, Japanese or Korean character counts as 3."""
+
+    repetition: float = Field(default=1.0, gt=0)
+    """How much repetition is allowed: 2 is twice as much as usual, 0.5 half as much."""
+
+    held_out: float = Field(default=0.05, gt=0, le=0.5)
+    """Share of the text that is never trained on, to measure with."""
+
+    python_docs_mb: float = Field(default=15.0, gt=0)
+    """How much of Python's documentation to read when no path is given, in MB."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        if name != "auto":
+            encoding.codec(name)
+        return name
+
+    @field_validator("steps")
+    @classmethod
+    def _known_steps(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        have = discover.names("danlu.data.steps")
+        for name in names:
+            if name not in have:
+                raise discover.unknown("step", name, have)
+        return names

@@ -1,0 +1,1 @@
+"""Cleaning steps, one file each: `build(settings) -> Step`; see `danlu.data.rows`."""

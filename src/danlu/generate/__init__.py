@@ -1,0 +1,1 @@
+"""From prompts to tokens and text. Nothing is imported here: settings must not need torch."""

@@ -1,0 +1,1 @@
+"""The Transformer, its families, and their checkpoints."""

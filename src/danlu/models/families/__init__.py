@@ -1,0 +1,1 @@
+"""How Hugging Face spells each family: one file each."""

@@ -1,0 +1,156 @@
+"""From a conversation to token ids: one renderer for training, evaluation and serving.
+
+The template is Jinja, as it travels in the model folder. What people write can never become a
+control token: the rendered text is cut at the template's own special tokens, and the rest is
+encoded as plain text. If a message contains the spelling of a special token, an unused character is
+put inside that spelling before rendering and taken out afterwards.
+
+Training and serving agree by construction: an answer is encoded apart from the prompt before it,
+exactly as a model sees its prompt and then writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from danlu.errors import DataError
+from danlu.types import Message
+
+if TYPE_CHECKING:
+    from danlu.tokenizer.tokenizer import Tokenizer
+
+CHATML = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+NONCHARACTERS = [chr(c) for c in range(0xFDD0, 0xFDF0)]
+"""Code points that Unicode reserves for such internal use; text should never hold them."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A conversation as ids; `trained[i]`: token i is part of an answer or ends one."""
+
+    ids: list[int]
+    trained: list[bool]
+
+
+def encode_chat(
+    tokenizer: Tokenizer, messages: Sequence[Message], *, add_generation_prompt: bool = False
+) -> Encoded:
+    """The ids of a conversation, with the assistant's answers marked as trained.
+
+    With `add_generation_prompt` the ids end where the assistant's next answer begins.
+
+    Raises:
+        DataError: the tokenizer has no chat template, or the template refuses the conversation.
+    """
+    if tokenizer.chat_template is None:
+        raise DataError("this tokenizer has no chat template", fix="use a fine-tuned chat model")
+    render = _Renderer(tokenizer, messages)
+    result = Encoded([], [])
+    done = 0  # characters of the whole conversation that are encoded
+    whole = render(len(messages), add_generation_prompt)
+    for index, message in enumerate(messages):
+        if message.role == "assistant":
+            before = render(index, True)
+            after = render(index + 1, False)
+            if not (whole.startswith(before) and whole.startswith(after) and len(before) >= done):
+                raise DataError(
+                    "the chat template rewrites earlier turns, so answers cannot be told apart",
+                    expected="a template that renders a conversation from left to right",
+                )
+            render.add(result, whole[done : len(before)], trained=False)
+            render.add(result, whole[len(before) : len(after)], trained=True)
+            done = len(after)
+    render.add(result, whole[done:], trained=False)
+    return result
+
+
+class _Renderer:
+    """Renders the first n messages, and encodes pieces of what was rendered."""
+
+    def __init__(self, tokenizer: Tokenizer, messages: Sequence[Message]) -> None:
+        self.tokenizer, self.messages = tokenizer, messages
+        self.template = _compiled(tokenizer.chat_template or "")
+        names = sorted(tokenizer.special, key=len, reverse=True)
+        self.split = re.compile("(" + "|".join(map(re.escape, names)) + ")")
+        content = "".join(message.content for message in messages)
+        self.mark = next((c for c in NONCHARACTERS if c not in content), "")
+        if not self.mark:
+            raise DataError("a message holds all of Unicode's noncharacters", fix="clean the text")
+        self.names = names
+        self.escape = self._needs_escape()
+
+    def __call__(self, count: int, add_generation_prompt: bool) -> str:
+        return self._render(self.messages[:count], add_generation_prompt, self.escape)
+
+    def add(self, result: Encoded, text: str, *, trained: bool) -> None:
+        """Encode rendered text; of a trained piece, what follows the end token is not trained."""
+        ended = False
+        ends = self.tokenizer.eos_ids
+        for piece, is_control in self._pieces(text):
+            ids = [self.tokenizer.special[piece]] if is_control else self.tokenizer.encode(piece)
+            result.ids += ids
+            result.trained += [trained and not ended] * len(ids)
+            ended = ended or (is_control and ids[0] in ends)
+
+    def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
+        for number, piece in enumerate(self.split.split(text)):
+            if piece:
+                is_control = number % 2 == 1
+                yield (piece if is_control else piece.replace(self.mark, "")), is_control
+
+    def _needs_escape(self) -> bool:
+        """Whether messages could add control tokens to the template's own."""
+        blank = [Message(m.role, "x" if m.content.strip() else m.content) for m in self.messages]
+        own = self.split.findall(self._render(blank, True, False))
+        return own != self.split.findall(self._render(self.messages, True, False))
+
+    def _render(self, messages: Sequence[Message], prompt: bool, escape: bool) -> str:
+        rows = [
+            {"role": m.role, "content": self._escaped(m.content) if escape else m.content}
+            for m in messages
+        ]
+        config = self.tokenizer.config
+        tokens = {key: _text(config.get(key)) for key in ("bos_token", "eos_token", "pad_token")}
+        try:
+            return self.template.render(messages=rows, add_generation_prompt=prompt, **tokens)
+        except Exception as error:  # a template can raise anything
+            raise DataError(f"the chat template refuses this conversation: {error}") from None
+
+    def _escaped(self, content: str) -> str:
+        """Put the mark behind each character that could begin a special token, and at both ends."""
+        firsts = "".join({re.escape(name[0]) for name in self.names})
+        inner = re.sub(f"([{firsts}])", lambda match: match[1] + self.mark, content)
+        return f"{self.mark}{inner}{self.mark}"
+
+
+def _text(value: Any) -> str:
+    return str(value["content"]) if isinstance(value, dict) else str(value or "")
+
+
+@lru_cache(maxsize=16)
+def _compiled(source: str) -> Any:
+    from jinja2 import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.globals["raise_exception"] = raise_exception
+    try:
+        return environment.from_string(source)
+    except TemplateError as error:
+        raise DataError(f"the chat template is not valid Jinja: {error}") from None

@@ -1,0 +1,1 @@
+"""Choosing sizes and settings: by measurement on this machine, and by search."""
