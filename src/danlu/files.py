@@ -437,8 +437,7 @@ def _try_lock(handle: int, path: Path) -> bool:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
         who, me = _holder(path), _me()
-        if not who:
-            return True
-        here = who["host"] == me["host"] and who.get("boot_id") == me["boot_id"]
-        return here and not _alive(who["pid"])
+        here = who.get("host") == me["host"]
+        gone = who.get("boot_id") != me["boot_id"] or not _alive(who.get("pid", 0))
+        return not who or (here and gone)
     return True

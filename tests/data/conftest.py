@@ -1,29 +1,17 @@
-"""What the tests of the data path share."""
+"""Fixtures of the data path; importing this folder puts `data_examples` on the path."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from data_examples import source
 
 from danlu import discover
-from danlu.data import inputs, rows
+from danlu.data import rows
 from danlu.types import Document
-
-FABLE = (
-    "A fox saw ripe grapes on a high vine. She leapt for them again and again, and could not "
-    "reach the lowest of them. In the end she walked away and said that they were sour."
-)
-POEM = "床前明月光，疑是地上霜。\n舉頭望明月，低頭思故鄉。"
-
-
-def source(path: Path, **fields: Any) -> inputs.SourceFile:
-    found = inputs.examine(path, path.name)
-    assert isinstance(found, inputs.SourceFile), found
-    return replace(found, **fields)
 
 
 @pytest.fixture

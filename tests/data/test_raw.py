@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FABLE, source
+from data_examples import FABLE, source
 
 from danlu.data import raw
 from danlu.errors import DataError, UnknownName

@@ -33,7 +33,7 @@ def reference(tokens, order, vocab_size):
         if 0 not in (n1, n2, n3, n4):
             y = n1 / (n1 + 2 * n2)
             d = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
-            taken[k] = (0, *d) if min(d) >= 0 else taken[k]
+            taken[k] = (0, *d) if min(d) > 0 else taken[k]
 
     def p(token, past):
         past = tuple(int(t) for t in past)
@@ -91,6 +91,7 @@ def test_counts_of_counts_are_used_and_not_only_the_fallback():
 def test_discounts():
     assert discounts(np.repeat([1, 2, 3], [9, 3, 1])) == FALLBACK  # no gram occurs four times
     assert discounts(np.repeat([1, 2, 3, 4], [1, 1, 9, 9])) == FALLBACK  # they would be negative
+    assert discounts(np.repeat([1, 2, 3, 4], [4, 2, 2, 3])) == FALLBACK  # D3 would be 0
     y = 40 / 60
     expected = (1 - 2 * y * 10 / 40, 2 - 3 * y * 5 / 10, 3 - 4 * y * 2 / 5)
     assert discounts(np.repeat([1, 2, 3, 4], [40, 10, 5, 2])) == pytest.approx(expected)
@@ -105,6 +106,11 @@ def test_unigram_closed_form():
     assert model.distribution(np.array([2])) == pytest.approx(expected)
     assert model.nll(np.array([3, 0])) == pytest.approx(-np.log([expected[3], expected[0]]))
     assert model.predict(np.array([3, 1])).tolist() == [0, 0]
+
+
+def test_ties_go_to_the_lower_id():
+    model = NGram.fit(np.array([3, 1, 3, 1, 2, 0]), order=1, vocab_size=4)
+    assert model.predict(np.array([0, 0])).tolist() == [1, 1]
 
 
 def test_a_deterministic_stream_is_learned():

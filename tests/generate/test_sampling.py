@@ -166,11 +166,12 @@ def test_the_best_token_always_stays():
 
 
 def test_ties_go_to_the_lower_id():
-    logits = torch.zeros(1, 6)
-    assert kept(keep_top(logits, column(2), column(1.0)))[0].tolist() == [True] * 2 + [False] * 4
-    assert kept(keep_top(logits, column(0), column(0.4)))[0].tolist() == [True] * 3 + [False] * 3
-    seen = torch.zeros(1, 6, dtype=torch.bool)
-    assert Sampler([Sampling(temperature=0)], rows=[0], n_tokens=6)(logits, seen).item() == 0
+    logits = torch.zeros(1, 512)
+    two, half = keep_top(logits, column(2), column(1.0)), keep_top(logits, column(0), column(0.5))
+    assert kept(two)[0].nonzero().flatten().tolist() == [0, 1]
+    assert kept(half)[0].nonzero().flatten().tolist() == list(range(256))
+    seen = torch.zeros(1, 512, dtype=torch.bool)
+    assert Sampler([Sampling(temperature=0)], rows=[0], n_tokens=512)(logits, seen).item() == 0
 
 
 def test_padding_of_the_vocabulary_is_never_chosen():

@@ -11,6 +11,7 @@ from torch import nn
 from danlu.errors import DataError
 from danlu.generate.settings import Sampling
 from danlu.generate.text import TextStream, generate_text, overlap, stream_text
+from danlu.tokenizer import train
 
 BOS, END, TURN_END, V = 256, 257, 258, 264
 
@@ -103,6 +104,19 @@ def test_half_a_character_is_only_given_up_at_the_end(data):
     assert shown == data[:-2].decode("utf-8", errors="replace")
 
 
+@pytest.fixture(scope="module")
+def trained():
+    poem = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。🏳️‍🌈" * 9
+    return train([poem] * 4, vocab=290, strict=False)
+
+
+@given(text=texts)
+def test_tokens_of_a_trained_tokenizer(trained, text):
+    ids = trained.encode(text)
+    out, _ = pieces([trained.token_bytes(i) for i in [trained.bos_id, *ids, *trained.eos_ids]])
+    assert "".join(out) == trained.decode(ids) == text
+
+
 def until_stop(text, stops):
     """The text before the stop text that is complete first; character by character."""
     for end in range(len(text) + 1):
@@ -138,6 +152,12 @@ def test_overlap():
     assert overlap("aab", "abab") == 2
     assert overlap("x", "cd") == overlap("", "cd") == 0
     assert overlap("ab", "ab") == 0  # the whole stop text is a match, not a beginning
+
+
+def test_the_stop_text_that_is_complete_first_wins():
+    for parts in ([b"abb"], [b"a", b"b", b"b"]):
+        assert "".join(pieces(parts, ["abb", "b"])[0]) == "a"
+    assert pieces([b"xabb"], ["bb", "abb"])[0] == ["x", ""]  # both at once: the longer one
 
 
 def test_nothing_comes_after_the_stop():

@@ -38,7 +38,7 @@ def run_text(run: Path, loaded: Loaded, *, stride: int = 0) -> dict[str, Any]:
     rows = baselines(
         shards.tokens("train"),
         held_out,
-        vocab_size=loaded.model.config.vocab_size,
+        vocab_size=loaded.tokenizer.vocab_size,
         held_out_bytes=size,
     )
     sentences = {"en": verdict(found, rows, lang="en"), "zh": verdict(found, rows, lang="zh")}

@@ -71,7 +71,7 @@ def held_out(units: Mapping[str, int], share: float) -> frozenset[str]:
     taken: set[str] = set()
     size = 0
     for name in sorted(units, key=lambda name: places[name]):
-        if size >= share * total:
+        if size >= share * total or len(taken) + 1 == len(units):
             break
         if size + units[name] <= 2 * share * total:
             taken.add(name)

@@ -133,7 +133,7 @@ def keep_top(logits: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
     ordered = ordered.masked_fill((top_k > 0) & (rank >= top_k), -math.inf)
     probs = ordered.softmax(-1)
     before = probs.cumsum(-1) - probs
-    ordered = ordered.masked_fill((top_p < 1) & (before >= top_p) & (rank > 0), -math.inf)
+    ordered = ordered.masked_fill((top_p < 1) & (before >= top_p), -math.inf)
     return torch.empty_like(logits).scatter_(-1, ids, ordered)
 
 

@@ -188,7 +188,7 @@ def save(folder: Path, model: Transformer, tokenizer: Tokenizer) -> None:
     """
     for name, data in model_files(model, tokenizer).items():
         files.write_atomic(folder / name, data)
-    disk, new = files.Disk(), folder / ".model.safetensors.new"
+    disk, new = files.Disk(), files.temporary(folder / "model.safetensors")
     disk.unlink(new)
     disk.write(new, weight_bytes(model))
     disk.rename(new, folder / "model.safetensors")

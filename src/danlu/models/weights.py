@@ -437,11 +437,11 @@ def _check(tensors: Mapping[str, torch.Tensor]) -> None:
     """Refuse what has no bytes, no code, or bytes that another tensor has too."""
     for name, t in tensors.items():
         dense = t.layout is torch.strided and t.device.type != "meta"
-        if not dense or t.dtype not in _CODES:
+        if not dense or t.dtype not in _CODES or name == "__metadata__":
             raise ModelError(
                 f"{name!r} cannot be written",
                 got=f"{t.dtype} {t.layout} on {t.device}".replace("torch.", ""),
-                expected="a dense tensor with data, of a dtype that safetensors has",
+                expected="a dense tensor with data, a dtype and a name that safetensors has",
             )
     spans = sorted(
         (str(t.device), t.data_ptr(), t.data_ptr() + t.nbytes, name)

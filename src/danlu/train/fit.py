@@ -101,7 +101,7 @@ def fit(
         ResourceError: two checkpoints in a row could not be written.
     """
     length = horizon(cfg, batches)
-    state = run.restore(model, optimizer, length, device=runtime.device)
+    state = run.restore(model, optimizer, length)
     loop = _Loop(model, optimizer, cfg, runtime, run, watch or Watch(), length, state)
     warmup = cfg.warmup if cfg.warmup < 1 else length.share(cfg.warmup)
 

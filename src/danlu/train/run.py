@@ -19,7 +19,6 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-import safetensors.torch
 import torch
 
 from danlu import config, files, log
@@ -33,6 +32,7 @@ from danlu.train.horizon import Horizon
 from danlu.train.optimizers import Optimizer
 
 TRAIN_STATE = "state/train.json"
+OPTIMIZER_STATE = "state/optimizer-00000-of-00001.safetensors"
 
 
 class Run:
@@ -97,16 +97,12 @@ class Run:
         contents: dict[str, Any] = {
             **self.constant,
             "model.safetensors": hub.weight_bytes(model),
-            "state/optimizer-00000-of-00001.safetensors": weights.dump(
-                hub.on_cpu(optimizer.state())
-            ),
+            OPTIMIZER_STATE: weights.dump(hub.on_cpu(optimizer.state())),
             TRAIN_STATE: files.json_bytes(state),
         }
         return checkpoint.save(self.folder, step, contents, info=self.identity, disk=disk)
 
-    def restore(
-        self, model: Transformer, optimizer: Optimizer, horizon: Horizon, *, device: torch.device
-    ) -> dict[str, Any]:
+    def restore(self, model: Transformer, optimizer: Optimizer, horizon: Horizon) -> dict[str, Any]:
         """Load the newest good checkpoint, if there is one; returns what `save` was told.
 
         Raises:
@@ -120,9 +116,8 @@ class Run:
                 log.warn(f"this run goes on, but not bit for bit: {change}")
         with weights.Reader(newest.path) as reader:
             hub.fill(model, reader, folder=newest.path)
-        data = newest.read("state/optimizer-00000-of-00001.safetensors")
-        saved = safetensors.torch.load(data)
-        optimizer.restore({name: tensor.to(device) for name, tensor in saved.items()})
+        with weights.Reader(newest.file(OPTIMIZER_STATE)) as reader:
+            optimizer.restore({name: reader.tensor(name) for name in reader.keys()})
         state = files.read_json(newest.file(TRAIN_STATE))
         if state["step"] != newest.step:
             raise CheckpointError(f"{newest.path} contradicts itself", got=state["step"])

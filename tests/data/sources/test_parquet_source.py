@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import source
+from data_examples import source
 
 from danlu.data.sources import parquet
 from danlu.errors import DataError

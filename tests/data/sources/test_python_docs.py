@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import source
+from data_examples import source
 
 from danlu.data import inputs
 from danlu.data.sources import _docstrings, _helper, python_docs

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import FABLE, POEM
+from data_examples import FABLE, POEM
 from hypothesis import given
 from hypothesis import strategies as st
 

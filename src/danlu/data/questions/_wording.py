@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import random
-import re
 from functools import lru_cache
 from typing import Literal
 
 from danlu.data import characters
 
 Language = Literal["en", "zh-Hans", "zh-Hant"]
-
-_SIMPLIFIED = re.compile(
-    "[来时长门风无为国开见东马云书声树华叶阳鸟归远处个们说这会过还没对学问从将当实点动关]"
-)
-_TRADITIONAL = re.compile(
-    "[來時長門風無為國開見東馬雲書聲樹華葉陽鳥歸遠處個們說這會過還沒對學問從將當實點動關]"
-)
 
 PHRASES: dict[str, dict[Language, list[str]]] = {
     "what_does": {
@@ -74,5 +66,10 @@ def language(text: str) -> Language:
     """
     if not characters.is_han(text):
         return "en"
-    traditional = len(_TRADITIONAL.findall(text)) > len(_SIMPLIFIED.findall(text))
-    return "zh-Hant" if traditional else "zh-Hans"
+    start = text[:400]
+    return "zh-Hant" if _in(start, "big5") > _in(start, "gb2312") else "zh-Hans"
+
+
+def _in(text: str, charset: str) -> int:
+    """How many characters a character set has: GB2312 the simplified ones, Big5 the traditional."""
+    return len(text.encode(charset, "ignore").decode(charset))

@@ -28,5 +28,5 @@ def plain(summary: str) -> str:
     >>> plain("Like :func:`~torch.add`, but ``alpha`` is :attr:`beta`.")
     'Like `torch.add`, but `alpha` is `beta`.'
     """
-    summary = re.sub(r":[a-z:]+:`~?([^`<]+?)(?:\\s*<[^`]*>)?`", r"`\1`", summary)
+    summary = re.sub(r":[a-z:]+:`~?([^`<]+?)(?:\s*<[^`]*>)?`", r"`\1`", summary)
     return summary.replace("``", "`")

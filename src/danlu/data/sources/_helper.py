@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +30,8 @@ class Helper:
     def __init__(self, tasks: Sequence[tuple[Path, str]]) -> None:
         self._tasks = tasks
         self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Helper:
         if not self._tasks or not sys.executable:
@@ -42,19 +46,17 @@ class Helper:
                 stderr=subprocess.DEVNULL,
                 encoding="ascii",
             )
+            self._thread.start()
             assert self._process.stdin
-            # It reads all of this before it answers, so neither side can wait for the other.
             with contextlib.closing(self._process.stdin) as stdin:
                 json.dump([(str(path), module) for path, module in self._tasks], stdin)
         return self
 
     def next(self) -> list[_docstrings.Entry] | str | None:
         """The answer for the next task, as `_docstrings.found`; None: parse it yourself."""
-        line = ""
-        if self._process is not None and self._process.stdout is not None:
-            with contextlib.suppress(OSError, ValueError):
-                line = self._process.stdout.readline()
+        line = self._lines.get() if self._process is not None else ""
         if not line.endswith("\n"):
+            self._lines.put("")  # the end stays the end
             return None
         answer = json.loads(line)
         if isinstance(answer, list):
@@ -69,9 +71,17 @@ class Helper:
     ) -> None:
         if self._process is not None:
             self._process.kill()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
             self._process.wait()
+            self._thread.join()
+
+    def _listen(self) -> None:
+        """Take answers as they come, so that the child never waits for a full pipe."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put("")
 
 
 def serve(stdin: IO[str] | None = None, stdout: IO[str] | None = None) -> None:

@@ -55,7 +55,7 @@ def cut(pieces: Iterable[str], shortest: int = SHORTEST, longest: int = LONGEST)
     Only blank lines at the ends of parts get lost.
 
     >>> list(cut(["One two.\n\nThree four.\n", "Five six.\n"], 8, 14))
-    ['One two.', 'Three four.', 'Five six.\n']
+    ['One two.', 'Three four.', 'Five six.']
     """
     rest = ""
     for piece in pieces:
@@ -70,7 +70,7 @@ def cut(pieces: Iterable[str], shortest: int = SHORTEST, longest: int = LONGEST)
         end = _pause(rest, shortest, len(rest) - shortest)
         yield from _trimmed(rest[:end])
         rest = rest[end:]
-    yield from _trimmed(rest, last=True)
+    yield from _trimmed(rest)
 
 
 def _pause(text: str, start: int, end: int) -> int:
@@ -82,10 +82,9 @@ def _pause(text: str, start: int, end: int) -> int:
     return end
 
 
-def _trimmed(part: str, *, last: bool = False) -> Iterator[str]:
+def _trimmed(part: str) -> Iterator[str]:
     """The part without blank lines before and after it, unless nothing is left."""
-    part = re.sub(r"\A(?:[ \t\r]*\n)+", "", part)
-    part = part if last else part.rstrip("\r\n")
+    part = re.sub(r"\A(?:[ \t\r]*\n)+", "", part).rstrip("\r\n")
     if part.strip():
         yield part
 

@@ -91,14 +91,20 @@ def _nfc(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def _line_ends(text: str) -> str:
+    return text if text.isascii() and "\r" not in text else LINE_ENDS.sub("\n", text)
+
+
 def _spaces(text: str) -> str:
-    return TRAILING.sub("", text).strip("\n")
+    if any(end in text for end in (" \n", "\t\n", "\u3000\n")) or text[-1:].isspace():
+        text = TRAILING.sub("", text)
+    return text.strip("\n")
 
 
 _CHANGES = (
     ("mojibake", _mojibake),
     ("nfc", _nfc),
-    ("line ends", lambda text: LINE_ENDS.sub("\n", text)),
+    ("line ends", _line_ends),
     ("invisible", lambda text: INVISIBLE.sub("", text)),
     ("spaces", _spaces),
 )
