@@ -117,7 +117,7 @@ class Run:
         with weights.Reader(newest.path) as reader:
             hub.fill(model, reader, folder=newest.path)
         with weights.Reader(newest.file(OPTIMIZER_STATE)) as reader:
-            optimizer.restore({name: reader.tensor(name) for name in reader.keys()})
+            optimizer.restore({name: reader.tensor(name) for name in reader.keys()})  # noqa: SIM118 - a Reader is no dict
         state = files.read_json(newest.file(TRAIN_STATE))
         if state["step"] != newest.step:
             raise CheckpointError(f"{newest.path} contradicts itself", got=state["step"])
