@@ -10,16 +10,17 @@ Exit codes: 0 done · 1 a check failed, or training cannot go on · 2 wrong usag
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from danlu import discover
-from danlu.errors import DanluError, ResourceError
+from danlu.errors import ConfigError, DanluError, ResourceError
 
 COMMANDS = "danlu.commands"
 ORDER = (
@@ -116,7 +117,8 @@ def _run(name: str, words: list[str], options: Options) -> int:
     from danlu import config, log, present
 
     description = (command.__doc__ or "").strip() + "\n" + COMMON
-    cfg = config.parse(command.Config, words, prog=f"danlu {name}", description=description)
+    with _explained_as_json(options):
+        cfg = config.parse(command.Config, words, prog=f"danlu {name}", description=description)
     with log.loudness(options.level, as_json=options.as_json):
         if options.dry_run:
             plan = command.plan(cfg) if hasattr(command, "plan") else {}
@@ -134,6 +136,23 @@ def _run(name: str, words: list[str], options: Options) -> int:
         else:
             present.show(result, as_json=options.as_json)
         return code
+
+
+@contextlib.contextmanager
+def _explained_as_json(options: Options) -> Iterator[None]:
+    """With --json, turn what tyro prints about a wrong flag into our error."""
+    if not options.as_json:
+        yield
+        return
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        lines = (line.strip(" │╭╮╰╯─\n") for line in said.getvalue().splitlines())
+        raise ConfigError(" ".join(filter(None, lines))) from None
 
 
 def _help() -> int:

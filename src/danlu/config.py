@@ -63,26 +63,33 @@ def parse_yaml(cls: type[C], text: str, *, source: str = "settings") -> C:
     danlu.errors.ConfigError: a.yaml:1: stpes: no such key; did you mean 'steps'?
     """
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        aliases = [e for e in yaml.parse(text, Loader=_Loader) if isinstance(e, yaml.AliasEvent)]
+        node = None if aliases else yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise ConfigError(f"{source}{line}: not YAML: {problem}") from None
     lines: dict[tuple[str, ...], int] = {}
-    problems: list[tuple[int, str]] = []
+    problems = [(_line(e), f"alias *{e.anchor} is not allowed") for e in aliases]
     value = {} if node is None else _plain(node, (), lines, problems)
     if not isinstance(value, dict):
         raise ConfigError(
             f"{source} holds no settings", got=value, expected="lines of `key: value`"
         )
+    config: C | None = None
     try:
         config = cls.model_validate(value)
     except ValidationError as error:
         problems += [_problem(cls, item, lines) for item in error.errors()]
-    if problems:
+    if problems or config is None:
         raise ConfigError("\n".join(f"{source}:{line}: {what}" for line, what in sorted(problems)))
     return config
+
+
+def _line(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return mark.line + 1 if mark else 1
 
 
 def dump(config: Config) -> str:
@@ -97,26 +104,17 @@ def parse(cls: type[C], argv: Sequence[str], *, prog: str, description: str = ""
     Flags override the file. `--help` shows the values that hold after the file is read.
 
     Raises:
-        ConfigError: a file is wrong, or a flag's value fails a check.
-        SystemExit: a flag does not exist (code 2), or help was asked for (code 0).
+        ConfigError: the file is wrong.
+        SystemExit: a flag is wrong (code 2; tyro has explained it), or help was asked for (0).
     """
     import tyro
 
     first = argv[0] if argv else ""
     has_file = first.lower().endswith((".yaml", ".yml"))
     default: Any = read(cls, Path(first)) if has_file else tyro.MISSING_NONPROP
-    try:
-        return tyro.cli(
-            cls,
-            prog=prog,
-            description=description,
-            args=list(argv[has_file:]),
-            default=default,
-            config=(tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagConversionOff)[:1],
-        )
-    except ValidationError as error:
-        rows = [_problem(cls, item, {})[1] for item in error.errors()]
-        raise ConfigError("\n".join(rows), fix=f"{prog} --help") from None
+    return tyro.cli(
+        cls, prog=prog, description=description, args=list(argv[has_file:]), default=default
+    )
 
 
 def _problem(cls: type[Config], item: Any, lines: dict[tuple[str, ...], int]) -> tuple[int, str]:

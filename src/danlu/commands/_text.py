@@ -183,13 +183,19 @@ def dry_run(cfg: PretrainConfig) -> dict[str, Any]:
     from danlu.models.transformer import Transformer
     from danlu.train import optimizers
 
+    rows = cfg.model.vocab_size or cfg.data.vocab
+    if not rows and (tokenizer_path / "tokenizer.json").is_file():
+        rows = Tokenizer.load(tokenizer_path).vocab_size
+    if not rows:
+        return {**found, "model": "its size is known when the tokenizer is made"}
+    model = cfg.model.model_copy(update={"vocab_size": -(-rows // 64) * 64})
     with torch.device("meta"):
-        rows = optimizers.build(Transformer(cfg.model), cfg.optimizer).table()
+        table = optimizers.build(Transformer(model), cfg.optimizer).table()
     return {
         **found,
-        "parameters": count.parameters(cfg.model),
-        "flops_per_token": count.train_flops_per_token(cfg.model, cfg.train.context),
-        "tables": {"what moves which tensor": rows},
+        "parameters": count.parameters(model),
+        "flops_per_token": count.train_flops_per_token(model, cfg.train.context),
+        "tables": {"what moves which tensor": table},
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
-from danlu import config
+from danlu import config, log
 from danlu.hardware import RuntimeConfig
 from danlu.models.config import ModelConfig
 from danlu.train.settings import OptimizerConfig, TrainConfig
@@ -70,7 +70,7 @@ def run(cfg: Config) -> dict[str, Any]:
     from danlu.models.init import initialise
     from danlu.models.transformer import Transformer
     from danlu.runtime import Runtime
-    from danlu.train import optimizers
+    from danlu.train import bigram_start, optimizers
     from danlu.train.fit import Watch, fit
     from danlu.train.objectives.next_token import NextToken
     from danlu.train.run import Run, identity
@@ -99,6 +99,10 @@ def run(cfg: Config) -> dict[str, Any]:
     with Run(cfg.out, cfg, about) as folder:
         folder.publish(model, text.tokenizer)
         records.describe(folder.folder, cfg)
+        if cfg.train.bigram_start and folder.is_new and bigram_start.applies(model):
+            log.say("starting from the text's bigrams")
+            tokens = text.shards.tokens("train")
+            bigram_start.start(model, tokens, runtime=runtime, seed=cfg.train.seed)
         watch = Watch(
             evals={"held_out": evaluate},
             sample=stages.sampler(text, runtime),

@@ -40,7 +40,8 @@ def rotate(x_BTHd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _plain(x: Tensor) -> bool:
-    return x.device.type != "cpu" or torch.compiler.is_compiling()
+    eager_training = x.device.type == "cpu" and torch.is_grad_enabled()
+    return not eager_training or torch.compiler.is_compiling()
 
 
 class _RMSNorm(torch.autograd.Function):

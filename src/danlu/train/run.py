@@ -72,6 +72,11 @@ class Run:
     ) -> None:
         self._lock.__exit__(kind, error, trace)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no checkpoint to go on from."""
+        return checkpoint.newest(self.folder) is None
+
     def publish(self, model: Transformer, tokenizer: Tokenizer) -> None:
         """Write the files that make the folder a model and stay the same during the run."""
         self.constant = hub.model_files(model, tokenizer)

@@ -44,6 +44,9 @@ class TrainConfig(Config):
     final: float = Field(0.0, ge=0, le=1)
     """Share of the peak rate that is left at the end."""
 
+    bigram_start: bool = True
+    """Start an untied model of a small vocabulary where a bigram model of its text ends."""
+
     seed: int = Field(0, ge=0)
     """Of the starting weights, the order of the data, and dropout."""
 
