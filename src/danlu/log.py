@@ -8,7 +8,9 @@ is a plain line now and then, without escapes or carriage returns, fit for a log
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import statistics
 import sys
 import time
@@ -21,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from danlu import discover, files
-from danlu.errors import DanluError
+from danlu.errors import ResourceError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +64,16 @@ def console(*, stdout: bool = False) -> Console:
     """A rich console for stderr, or for stdout where results go."""
     from rich.console import Console
 
-    return Console(stderr=not stdout, highlight=False, soft_wrap=not stdout)
+    if stdout:
+        return Console(highlight=False)
+
+    class Story(Console):
+        """Falls silent when nobody listens any more, where rich would end the process."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+
+    return Story(stderr=True, highlight=False, soft_wrap=True)
 
 
 def is_main() -> bool:
@@ -89,17 +100,19 @@ def warn(text: str) -> None:
 
 
 def _emit(text: str, style: str = "") -> None:
+    """Say a line; when nobody listens any more (a closed terminal or pipe), work goes on."""
     live = Progress.current
-    if live is not None and live.terminal is not None:
-        live.terminal.console.print(text, style=style, markup=False, highlight=False)
-    elif sys.stderr.isatty():
-        console().print(text, style=style, markup=False)
-    else:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    with contextlib.suppress(OSError):
+        if live is not None and live.terminal is not None:
+            live.terminal.console.print(text, style=style, markup=False, highlight=False)
+        elif sys.stderr.isatty():
+            console().print(text, style=style, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 class Progress:
-    """Progress of one long thing, with rate and time left.
+    """Progress of one long thing, with time left; in units, or as a share if it has none.
 
     Time left is the remaining work times the median pace of the last 50 updates of this session,
     so that it is right after a resume and after a slow start.
@@ -143,7 +156,8 @@ class Progress:
     ) -> None:
         Progress.current = self._outer
         if self.terminal is not None:
-            self.terminal.stop()
+            with contextlib.suppress(OSError):
+                self.terminal.stop()
 
     def update(self, done: float, note: str = "", *, total: float | None = None) -> None:
         """Say that `done` of `total` is done; `note` is what else fits on the line."""
@@ -158,10 +172,12 @@ class Progress:
             )
         elif not self._quiet and self._due(now):
             self._said, self._said_at = now, done
-            share = 100 * done / max(self.total, 1e-9)
-            of = f"{done:,.0f}/{self.total:,.0f} {self.unit}".strip()
-            left = f" · {duration(self.left_s)} left" if self.left_s is not None else ""
-            _emit(f"{self.title}: {of} · {share:.0f}%{left}{' · ' + note if note else ''}")
+            parts = [f"{100 * done / max(self.total, 1e-9):.0f}%"]
+            if self.unit:
+                parts.insert(0, f"{done:,.0f}/{self.total:,.0f} {self.unit}")
+            if self.left_s is not None:
+                parts.append(f"{duration(self.left_s)} left")
+            _emit(f"{self.title}: {' · '.join(parts + ([note] if note else []))}")
 
     @property
     def left_s(self) -> float | None:
@@ -226,21 +242,20 @@ class Metrics:
 
     A record has `kind` (train, eval, sample, checkpoint …), `session` (1, 2, … one per process),
     `step` and `time`. Readers take the last record of a kind for a step and drop a torn tail.
+    Nothing that goes wrong here stops a run: a full disk is said once and costs its records, a
+    tracker that fails is dropped.
     """
 
     def __init__(self, folder: Path, trackers: tuple[str, ...] = ()) -> None:
         self.path, self._disk = folder / "metrics.jsonl", files.Disk()
         _mend_tail(self.path)
-        before = files.read_jsonl(self.path)
-        self.session = 1 + max((record.get("session", 0) for record in before), default=0)
+        self.session, self._lost = 1 + _last_session(self.path), 0
         self._trackers = [
             discover.find("danlu.trackers", name, "tracker").start(folder) for name in trackers
         ]
 
     def log(self, kind: str, step: int, **values: Any) -> None:
-        """Append one record; a failing tracker is dropped with a warning, never fatal."""
-        import json
-
+        """Append one record."""
         record = {
             "kind": kind,
             "session": self.session,
@@ -248,19 +263,33 @@ class Metrics:
             "time": time.time(),
             **values,
         }
-        line = json.dumps(record, ensure_ascii=False, default=float) + "\n"
-        self._disk.append(self.path, line.encode())
+        self._append(json.dumps(record, ensure_ascii=False, default=float) + "\n")
         for tracker in list(self._trackers):
             try:
                 tracker.log({f"{kind}/{k}": v for k, v in values.items()}, step)
-            except (DanluError, OSError, ValueError, TypeError) as error:
+            except Exception as error:  # it is somebody else's code
                 self._trackers.remove(tracker)
                 warn(f"tracker {type(tracker).__module__} failed and is off now: {error}")
+
+    def _append(self, line: str) -> None:
+        try:
+            self._disk.append(self.path, line.encode())
+        except ResourceError as error:
+            if not self._lost:
+                warn(f"records are lost until this is mended: {error.what}")
+            self._lost += 1
+        else:
+            if self._lost:
+                warn(f"{self.path} is written again; {self._lost} records were lost")
+            self._lost = 0
 
     def close(self) -> None:
         """Flush the trackers."""
         for tracker in self._trackers:
-            tracker.close()
+            try:
+                tracker.close()
+            except Exception as error:  # it is somebody else's code
+                warn(f"tracker {type(tracker).__module__} may have lost its last figures: {error}")
 
 
 def _mend_tail(path: Path) -> None:
@@ -269,3 +298,10 @@ def _mend_tail(path: Path) -> None:
         data = path.read_bytes()
         if data and not data.endswith(b"\n"):
             files.write_atomic(path, data[: data.rfind(b"\n") + 1])
+
+
+def _last_session(path: Path) -> int:
+    """The highest session number in a log, 0 if there is none; damaged lines do not count."""
+    data = path.read_bytes() if path.is_file() else b""
+    found = re.findall(rb'^\{"kind": "[^"]*", "session": (\d+),', data, re.MULTILINE)
+    return max(map(int, found), default=0)

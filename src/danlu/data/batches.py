@@ -7,12 +7,13 @@ and the step alone, so a resumed run, or one with other ranks, sees the same glo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from danlu.errors import DataError
+from danlu.errors import ConfigError, DataError
 from danlu.types import Batch
 
 
@@ -23,12 +24,13 @@ class StreamBatches:
         tokens: [N] token ids, usually memory-mapped.
         context: T, tokens in a row.
         rows: rows in a step, over all ranks.
-        micro_rows: rows in a micro-batch.
+        micro_rows: rows in a micro-batch; 0: all.
         seed: of the order.
         rank, world: this process takes rows rank, rank + world, …
 
     Raises:
         DataError: the stream is shorter than one step.
+        ConfigError: there are more ranks than rows.
 
     >>> batches = StreamBatches(np.arange(100, dtype=np.uint16), context=8, rows=4, micro_rows=2)
     >>> first, second = batches(0)
@@ -48,7 +50,7 @@ class StreamBatches:
         world: int = 1,
     ) -> None:
         self.tokens, self.context, self.rows, self.seed = tokens, context, rows, seed
-        self.micro_rows, self.rank, self.world = micro_rows or rows, rank, world
+        self._parts = row_numbers(rows, micro_rows or rows, rank=rank, world=world)
         self.epoch_rows = (len(tokens) - context) // context
         if self.epoch_rows < rows:
             raise DataError(
@@ -59,16 +61,9 @@ class StreamBatches:
             )
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
-    @property
-    def step_tokens(self) -> int:
-        """Tokens in a step, over all ranks."""
-        return self.rows * self.context
-
     def __call__(self, step: int) -> list[Batch]:
         """This rank's micro-batches of a step."""
-        wanted = np.arange(self.rank, self.rows, self.world) + step * self.rows
-        parts = [wanted[i : i + self.micro_rows] for i in range(0, len(wanted), self.micro_rows)]
-        return [self._batch(part) for part in parts]
+        return [self._batch(part) for part in self._parts(step)]
 
     def starts(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Where in the stream the rows begin; row n of the run is row n mod epoch of an epoch."""
@@ -88,6 +83,30 @@ class StreamBatches:
 
     def _shuffled(self, epoch: int) -> tuple[int, npt.NDArray[np.int64]]:
         generator = np.random.Generator(np.random.PCG64([self.seed, epoch]))
-        spare = len(self.tokens) - 1 - self.epoch_rows * self.context
-        offset = int(generator.integers(0, min(self.context, spare + 1)))
+        offset = int(generator.integers(0, self.context))  # one row less than fits: room for it
         return offset, generator.permutation(self.epoch_rows)
+
+
+def row_numbers(
+    rows: int, micro_rows: int, *, rank: int = 0, world: int = 1
+) -> Callable[[int], list[npt.NDArray[np.int64]]]:
+    """Step → the numbers, counted from the run's first row, of the rows in each micro-batch.
+
+    Raises:
+        ConfigError: there are more ranks than rows, so some would have nothing to do.
+
+    >>> [part.tolist() for part in row_numbers(5, 2, rank=0, world=2)(1)]
+    [[5, 7], [9]]
+    """
+    if rows < world:
+        raise ConfigError(
+            "a step has fewer rows than there are ranks",
+            got=f"{rows} rows, {world} ranks",
+            fix="raise train.batch_tokens, or start fewer processes",
+        )
+
+    def parts(step: int) -> list[npt.NDArray[np.int64]]:
+        own = np.arange(rank, rows, world) + step * rows
+        return [own[i : i + micro_rows] for i in range(0, len(own), micro_rows)]
+
+    return parts

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from danlu import log
+from danlu.data import encoding
+from danlu.data.batches import row_numbers
 from danlu.errors import DataError
 from danlu.files import explained
 from danlu.tokenizer import Encoded, Tokenizer, encode_chat
@@ -37,35 +39,41 @@ def read(path: Path) -> list[Chat]:
     """Conversations of a JSON-lines file of `{"messages": [{"role": …, "content": …}, …]}`.
 
     Raises:
-        DataError: the file is missing, empty, or a line is wrong; the message gives its number.
+        DataError: the file is missing, empty, in an unknown encoding, or a line is wrong; the
+            message gives its number.
     """
     with explained(path, "read"):
         if not path.is_file():
             raise DataError(f"no file {path}", expected="a .jsonl file of conversations")
-        text = path.read_text(encoding="utf-8-sig")
+        text, codec = encoding.decode(path.read_bytes(), name=str(path))
+    if not codec.startswith("utf-8"):
+        log.say(f"{path} is read as {encoding.NAMES[codec]}")
     lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-    chats = [_chat(path, number, line) for number, line in lines]
+    chats = [_chat(f"{path}:{number}", line) for number, line in lines]
     if not chats:
         raise DataError(f"{path} holds no conversations")
     return chats
 
 
-def _chat(path: Path, number: int, line: str) -> Chat:
-    where = f"{path}:{number}"
+def _chat(where: str, line: str) -> Chat:
     expected = '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", …}]}'
     try:
         row = json.loads(line)
         messages = tuple(Message(m["role"], m["content"]) for m in row["messages"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{where} is no conversation", got=line[:80], expected=expected) from None
     for message in messages:
-        if message.role not in ROLES or not isinstance(message.content, str):
+        if message.role not in ROLES:
             raise DataError(
-                f"{where} has a wrong turn", got=message.role, expected=", ".join(ROLES)
+                f"{where} has a wrong role", got=message.role, expected=", ".join(ROLES)
+            )
+        if not isinstance(message.content, str):
+            raise DataError(
+                f"{where} has a message that is no text", got=message.content, expected="text"
             )
     answers = [m for m in messages if m.role == "assistant"]
     if not answers or not all(m.content.strip() for m in answers):
-        raise DataError(f"{where} has no answer to learn from", expected=expected)
+        raise DataError(f"{where} has no answer to learn from", got=line[:80], expected=expected)
     return Chat(messages, str(row.get("id", where)))
 
 
@@ -79,9 +87,11 @@ class ChatBatches:
         rows: rows in a step, over all ranks.
         micro_rows: rows in a micro-batch; 0: all.
         seed: of the packing and the order.
+        rank, world: this process takes rows rank, rank + world, …
 
     Raises:
         DataError: no conversation fits into a row.
+        ConfigError: there are more ranks than rows.
     """
 
     def __init__(
@@ -97,15 +107,16 @@ class ChatBatches:
         world: int = 1,
     ) -> None:
         self.context, self.rows, self.seed = context, rows, seed
-        self.micro_rows, self.rank, self.world = micro_rows or rows, rank, world
+        self._parts = row_numbers(rows, micro_rows or rows, rank=rank, world=world)
         self.pad_id = tokenizer.pad_id
         encoded = [(encode_chat(tokenizer, chat.messages), chat.id) for chat in chats]
         fitting = [pair for pair in encoded if len(pair[0].ids) <= context]
         self.count, self.dropped = len(fitting), len(encoded) - len(fitting)
         if not fitting:
+            shortest = min((len(chat.ids) for chat, _ in encoded), default=0)
             raise DataError(
                 "no conversation fits into a row",
-                got=f"the shortest has {min(len(e.ids) for e, _ in encoded)} tokens",
+                got=f"the shortest has {shortest} tokens" if encoded else "no conversations",
                 expected=f"at most {context}",
                 fix="raise train.context, or shorten the conversations",
             )
@@ -115,16 +126,9 @@ class ChatBatches:
         self.epoch_rows = len(self.packed)
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
-    @property
-    def step_tokens(self) -> int:
-        """Tokens in a step, padding included, over all ranks."""
-        return self.rows * self.context
-
     def __call__(self, step: int) -> list[Batch]:
         """This rank's micro-batches of a step."""
-        wanted = np.arange(self.rank, self.rows, self.world) + step * self.rows
-        parts = [wanted[i : i + self.micro_rows] for i in range(0, len(wanted), self.micro_rows)]
-        return [self._batch(part) for part in parts]
+        return [self._batch(part) for part in self._parts(step)]
 
     def _batch(self, rows: npt.NDArray[np.int64]) -> Batch:
         chosen = [
@@ -178,21 +182,14 @@ def _packed(
 
 def pairs(chats: Sequence[Chat]) -> list[tuple[str, str]]:
     """(question, answer) of each conversation's last exchange, for metrics."""
-    result = []
-    for chat in chats:
-        last = max(i for i, m in enumerate(chat.messages) if m.role == "assistant")
-        question = next((m.content for m in reversed(chat.messages[:last]) if m.role == "user"), "")
-        result.append((question, chat.messages[last].content))
-    return result
+    found = []
+    for chat, turns in zip(chats, questions(chats), strict=True):
+        question = next((m.content for m in reversed(turns) if m.role == "user"), "")
+        found.append((question, chat.messages[len(turns)].content))
+    return found
 
 
 def questions(chats: Sequence[Chat]) -> list[list[Message]]:
     """Each conversation up to where its last answer begins."""
     ends = [max(i for i, m in enumerate(c.messages) if m.role == "assistant") for c in chats]
     return [list(chat.messages[:end]) for chat, end in zip(chats, ends, strict=True)]
-
-
-def as_json(chat: Chat) -> dict[str, Any]:
-    """A conversation as a line of the file that `read` reads."""
-    turns = [{"role": m.role, "content": m.content} for m in chat.messages]
-    return {"messages": turns, "id": chat.id}

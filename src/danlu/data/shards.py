@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from danlu import files, log
-from danlu.data.corpus import Corpus
+from danlu.data.corpus import Corpus, replacing
 from danlu.errors import DataError
 from danlu.tokenizer import Tokenizer
 from danlu.types import Document
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 SPLITS = ("train", "held_out")
 BATCH = 512
 
@@ -73,31 +74,40 @@ class Shards:
 
 
 def tokenize(corpus: Corpus, tokenizer: Tokenizer) -> Shards:
-    """The shards of a corpus for a tokenizer, made if they are not there yet.
+    """The shards of a corpus for a tokenizer, made if they are not there, or damaged.
 
     Raises:
-        DataError: the corpus or existing shards are damaged.
-        ResourceError: the disk is full.
+        DataError: the corpus is damaged.
+        ResourceError: the disk is full, or another process makes them just now.
     """
     folder = corpus.folder / f"tokens-{tokenizer.sha256[:12]}"
     made_from = {"corpus": corpus.sha256, "tokenizer": tokenizer.sha256}
-    path = folder / "manifest.json"
-    if path.is_file():
-        manifest = files.read_json(path)
-        if manifest.get("format") == FORMAT and manifest.get("made_from") == made_from:
-            return Shards(folder, manifest)
-    disk, new = files.Disk(), folder.with_name(f".{folder.name}.new")
-    disk.rmtree(new)
-    disk.mkdir(new)
+    if manifest := _intact(folder, made_from):
+        return Shards(folder, manifest)
+    disk = files.Disk()
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
-    splits = {split: _write(disk, new, corpus, split, tokenizer, dtype) for split in SPLITS}
-    manifest = {"format": FORMAT, "dtype": dtype.str, "made_from": made_from, "splits": splits}
-    disk.write(new / "manifest.json", files.json_bytes(manifest))
-    disk.fsync_dir(new)
-    disk.rmtree(folder)
-    disk.rename(new, folder)
-    disk.fsync_dir(folder.parent)
+    with replacing(folder, disk) as new:
+        splits = {split: _write(disk, new, corpus, split, tokenizer, dtype) for split in SPLITS}
+        manifest = {"format": FORMAT, "dtype": dtype.str, "made_from": made_from, "splits": splits}
+        disk.write(new / MANIFEST, files.json_bytes(manifest))
     return Shards(folder, manifest)
+
+
+def _intact(folder: Path, made_from: dict[str, str]) -> dict[str, Any] | None:
+    """The manifest of shards that are what they should be, to the last byte."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        manifest = files.read_json(folder / MANIFEST)
+        if manifest["format"] != FORMAT or manifest["made_from"] != made_from:
+            return None
+        for split in SPLITS:
+            if files.sha256(folder / f"{split}.bin") != manifest["splits"][split]["sha256"]:
+                raise DataError(f"{split}.bin has changed")
+    except (DataError, OSError, KeyError, TypeError) as error:
+        log.warn(f"{folder} is damaged and is made again: {error}")
+        return None
+    return dict(manifest)
 
 
 def _write(

@@ -55,12 +55,14 @@ def state_bytes(c: ModelConfig, moments: float) -> int:
 def activation_bytes(c: ModelConfig, tokens: int, *, bytes_each: int = 4) -> int:
     """Bytes that one pass over so many tokens keeps for the backward pass.
 
-    Counted from the tensors that autograd saves in `transformer`: of each block, the two norms'
-    inputs and outputs, the heads before and after norm and rotation, attention's output twice, and
-    the MLP's inner values; of the head, its input and gradient.
+    These are the tensors that autograd saves in `transformer`: of each block, the two norms' inputs
+    and outputs, the heads as attention gets them (with qk_norm queries and keys before it too), its
+    output, and the MLP's inner values; after the blocks, the last norm's input, its output, and the
+    head's gradient by it. What the backward pass itself needs for a moment comes on top.
     """
-    heads = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim
-    rotated = (c.n_heads + c.n_kv_heads) * c.head_dim
-    block = 6 * c.d_model + heads + rotated * (2 if c.qk_norm else 1) + 2 * c.n_heads * c.head_dim
-    block += c.d_ff * (4 if c.gated else 2)
-    return tokens * bytes_each * (c.n_layers * block + 6 * c.d_model)
+    attention = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim + c.n_heads * c.head_dim
+    if c.qk_norm:
+        attention += (c.n_heads + c.n_kv_heads) * c.head_dim
+    inner = (4 if c.gated else 2) - (c.activation == "relu")  # which needs its output only
+    block = 4 * c.d_model + attention + inner * c.d_ff
+    return tokens * bytes_each * (c.n_layers * block + 3 * c.d_model)

@@ -8,15 +8,26 @@ that theirs is ours stacked. A last word says how theirs lies in memory: `T`, tr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import ValidationError
 
 from danlu import discover
 from danlu.errors import ModelError
 from danlu.models.config import ModelConfig
 
 Json = dict[str, Any]
+
+SIZES = ("vocab_size", "d_model", "n_layers", "n_heads", "max_len")
+"""Knobs that have no usual value: a config.json must give them."""
+
+REFUSED = {
+    "auto_map": "needs code from its own folder, which Danlu never runs",
+    "quantization_config": "is quantised, which is not supported yet",
+}
+"""Keys of any family that change what the tensors mean, and what they say of the model."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Family:
     """Missing in checkpoints of the bare stack."""
 
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Our knob → {their value: ours}, where the spellings differ."""
+    """Their key → {their value: ours}, where the spellings differ."""
 
     more: Callable[[Json], Json] = lambda theirs: {}
     """Knobs that take a little arithmetic …"""
@@ -69,17 +80,18 @@ def find(model_type: str) -> Family:
     return family
 
 
-def read_config(theirs: Json) -> ModelConfig:
+def read_config(theirs: Any) -> ModelConfig:
     """Hugging Face's config.json as ours.
 
     Raises:
-        ModelError: it asks for something that this family's table does not know.
+        ModelError: it lacks a size, or asks for something that this family's table does not know.
+        UnknownName: there is no such family.
     """
-    if "auto_map" in theirs:
-        raise ModelError(
-            "this model needs code from its own folder (auto_map), which Danlu never runs",
-            got=theirs["auto_map"],
-        )
+    if not isinstance(theirs, dict):
+        raise ModelError("config.json is not a JSON object", got=theirs)
+    for key, why in REFUSED.items():
+        if theirs.get(key):
+            raise ModelError(f"this model {why} ({key})", got=theirs[key])
     model_type = theirs.get("model_type")
     if not isinstance(model_type, str):
         raise ModelError(
@@ -87,26 +99,20 @@ def read_config(theirs: Json) -> ModelConfig:
         )
     family = find(model_type)
     theirs = {**family.defaults, **theirs}
-    for key, known in family.must.items():
-        if theirs.get(key) not in known:
-            raise ModelError(
-                f"{model_type} with {key} = {theirs.get(key)!r} is not supported",
-                expected=" or ".join(map(repr, known)),
-            )
+    _check(family, theirs)
     ours: Json = {"model_type": model_type, **family.fixed}
     for key, knobs in family.keys.items():
         if theirs.get(key) is not None:
-            for knob in knobs.split():
-                ours[knob] = _translated(family, knob, theirs[key], model_type)
+            ours |= dict.fromkeys(knobs.split(), _translated(family, key, theirs[key]))
     ours |= family.more(theirs)
-    ours.setdefault("n_kv_heads", ours.get("n_heads"))
-    if ours.get("n_heads"):
-        ours.setdefault("head_dim", ours["d_model"] // ours["n_heads"])
-    ours |= theirs.get("danlu") or {}  # what their config cannot say; see write_config
+    ours.setdefault("n_kv_heads", ours["n_heads"])
+    ours.setdefault("head_dim", ours["d_model"] // ours["n_heads"])
     try:
-        return ModelConfig(**ours)
-    except ValueError as error:
-        raise ModelError(f"config.json of a {model_type} model is wrong: {error}") from None
+        return ModelConfig(**ours | _extra(family, theirs))
+    except ValidationError as error:
+        said = [(*e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        wrong = "; ".join(": ".join(map(str, words)) for words in said)
+        raise ModelError(f"config.json of a {model_type} model is wrong: {wrong}") from None
 
 
 def write_config(config: ModelConfig) -> Json:
@@ -118,22 +124,52 @@ def write_config(config: ModelConfig) -> Json:
     family = find(config.model_type)
     theirs: Json = {"model_type": config.model_type, "architectures": [family.architecture]}
     for key, knobs in family.keys.items():
-        knob = knobs.split()[0]
-        theirs[key] = _spelled(family, knob, getattr(config, knob))
+        theirs[key] = _spelled(family, key, getattr(config, knobs.split()[0]))
     theirs |= family.back(config)
-    if extra := {k: getattr(config, k) for k in ("dropout",) if getattr(config, k)}:
+    extra: Json = {"dropout": config.dropout} if config.dropout else {}
+    if config.position == "sinusoidal" and family.fixed["position"] == "learned":
+        extra["position"] = "sinusoidal"  # saved as a learned table that holds the sines
+    if extra:
         theirs["danlu"] = extra
-    if config.position == "sinusoidal":  # saved as a learned table that holds the sines
-        theirs["danlu"] = theirs.get("danlu", {}) | {"position": "sinusoidal"}
     again = read_config(theirs)
     if again != config:
         wrong = {k: v for k, v in config.model_dump().items() if getattr(again, k) != v}
         raise ModelError(
             f"a {config.model_type} checkpoint cannot say "
             + ", ".join(f"{k} = {v!r} (it means {getattr(again, k)!r})" for k, v in wrong.items()),
-            fix="set model.model_type to a family that can, or change these settings",
+            fix=OTHER_FAMILY,
         )
     return theirs
+
+
+OTHER_FAMILY = "set model.model_type to a family that can, or change these settings"
+
+
+def _check(family: Family, theirs: Json) -> None:
+    """Refuse a config that lacks a size, or has a setting that the table does not know."""
+    sizes = {key: theirs.get(key) for key, knob in family.keys.items() if knob in SIZES}
+    if wrong := [key for key, n in sizes.items() if type(n) is not int or n < 1]:
+        raise ModelError(
+            f"config.json lacks a usable {', '.join(wrong)}",
+            got=", ".join(repr(sizes[key]) for key in wrong),
+            expected="whole numbers of 1 or more",
+        )
+    for key, known in family.must.items():
+        if theirs.get(key) not in known:
+            raise _unsupported(theirs, key, known)
+
+
+def _extra(family: Family, theirs: Json) -> Json:
+    """Knobs that their config has no key for; `write_config` puts them under a key of ours."""
+    extra = theirs.get("danlu") or {}
+    known = {"dropout", "position"} if family.fixed["position"] == "learned" else {"dropout"}
+    if not isinstance(extra, dict) or not extra.keys() <= known:
+        raise ModelError(
+            "config.json says something unknown under danlu",
+            got=extra,
+            expected=f"{' or '.join(sorted(known))} at most",
+        )
+    return extra
 
 
 @dataclass(frozen=True)
@@ -169,18 +205,24 @@ def _expand(pattern: str) -> list[str]:
     ]
 
 
-def _translated(family: Family, knob: str, value: Any, model_type: str) -> Any:
-    table = family.values.get(knob)
+def _translated(family: Family, key: str, value: Any) -> Any:
+    """Their value of a key in our spelling."""
+    table = family.values.get(key)
     if table is None:
         return value
-    if value not in table:
-        raise ModelError(
-            f"{model_type} with {knob} = {value!r} is not supported",
-            expected=" or ".join(map(repr, table)),
-        )
+    if value not in list(table):
+        raise _unsupported({key: value}, key, list(table))
     return table[value]
 
 
-def _spelled(family: Family, knob: str, value: Any) -> Any:
-    table = family.values.get(knob, {})
+def _spelled(family: Family, key: str, value: Any) -> Any:
+    """The way back, by the first spelling if there are several."""
+    table = family.values.get(key, {})
     return next((theirs for theirs, ours in table.items() if ours == value), value)
+
+
+def _unsupported(theirs: Json, key: str, known: Collection[Any]) -> ModelError:
+    return ModelError(
+        f"a model with {key} = {theirs.get(key)!r} is not supported",
+        expected=" or ".join(map(repr, known)),
+    )

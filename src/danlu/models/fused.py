@@ -13,17 +13,21 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """X / sqrt(mean(x²) + eps) · weight over the last dimension [..., D] (Zhang & Sennrich 2019).
 
-    Computed in float32; like Hugging Face's, the result is cast to x's dtype before `weight` is
-    multiplied.
+    Computed in float32, or float64 if x is; like Hugging Face's, the result is cast to x's dtype
+    before `weight` is multiplied.
     """
-    if _plain(x) or x.dtype != torch.float32 or weight.dtype != torch.float32:
-        return F.rms_norm(x.float(), weight.shape, None, eps).type_as(x) * weight
-    return _RMSNorm.apply(x, weight, eps)  # type: ignore[no-untyped-call]
+    wide = x if x.dtype == torch.float64 else x.float()
+    if _plain(x) or not x.dtype == wide.dtype == weight.dtype:
+        return F.rms_norm(wide, weight.shape, None, eps).type_as(x) * weight
+    if torch.is_grad_enabled():
+        return _RMSNorm.apply(x, weight, eps)  # type: ignore[no-untyped-call]
+    return (x * _reciprocal_rms(x, eps)).mul_(weight)
 
 
 def rotate(x_BTHd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -36,12 +40,13 @@ def rotate(x_BTHd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     if _plain(x_BTHd):
         a, b = x_BTHd.chunk(2, dim=-1)
         return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-    return _Rotate.apply(x_BTHd, cos, sin)  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled():
+        return _Rotate.apply(x_BTHd, cos, sin)  # type: ignore[no-untyped-call]
+    return _turned(x_BTHd, cos, sin, 1.0)
 
 
 def _plain(x: Tensor) -> bool:
-    eager_training = x.device.type == "cpu" and torch.is_grad_enabled()
-    return not eager_training or torch.compiler.is_compiling()
+    return x.device.type != "cpu" or torch.compiler.is_compiling()
 
 
 class _RMSNorm(torch.autograd.Function):
@@ -49,12 +54,12 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
-        r = square.div_(x.shape[-1]).add_(eps).rsqrt_()
+        r = _reciprocal_rms(x, eps)
         ctx.save_for_backward(x, r, weight)
         return (x * r).mul_(weight)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         (grad,) = grads
         x, r, weight = ctx.saved_tensors
@@ -63,6 +68,11 @@ class _RMSNorm(torch.autograd.Function):
         grad_weight = product.flatten(0, -2).sum(0)
         mean = (product @ weight).div_(-x.shape[-1]).unsqueeze(-1)
         return (grad * weight).addcmul_(normed, mean).mul_(r), grad_weight, None
+
+
+def _reciprocal_rms(x: Tensor, eps: float) -> Tensor:
+    square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+    return square.div_(x.shape[-1]).add_(eps).rsqrt_()
 
 
 class _Rotate(torch.autograd.Function):
@@ -74,6 +84,7 @@ class _Rotate(torch.autograd.Function):
         return _turned(x, cos, sin, 1.0)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
         return _turned(grads[0], cos, sin, -1.0), None, None

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from danlu.types import IGNORE
 
@@ -25,7 +26,7 @@ def linear_nll(hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor) -> Tensor
         target_N: [N] token ids, or IGNORE, whose loss is 0.
 
     Returns:
-        [N] float32, in nats.
+        [N] in nats, float32, or float64 if the rows are.
     """
     return _LinearNLL.apply(hidden_ND, weight_VD, target_N)  # type: ignore[no-untyped-call]
 
@@ -46,10 +47,11 @@ class _LinearNLL(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, target: Tensor) -> Tensor:
-        nll = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        wide = _wide(hidden.dtype)
+        nll = torch.empty(len(hidden), dtype=wide, device=hidden.device)
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
+        grad_weight = torch.zeros_like(weight, dtype=wide) if wants_weight else None
         rows = rows_at_a_time(len(weight), hidden.device.type)
         for part in _slices(len(hidden), rows):
             probs, nll[part] = _softmax_and_nll(hidden[part], weight, target[part])
@@ -64,6 +66,7 @@ class _LinearNLL(torch.autograd.Function):
         return nll
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (grad,) = grads
         hidden, weight, target, grad_hidden, grad_weight = ctx.saved_tensors
@@ -79,15 +82,20 @@ class _LinearNLL(torch.autograd.Function):
         return grad_hidden, grad_weight, None
 
 
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
 def _slices(total: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
 
 
 def _softmax_and_nll(hidden: Tensor, weight: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """[n, V] probabilities and [n] losses, both float32."""
-    logits = (hidden @ weight.T).float()
+    """[n, V] probabilities and [n] losses, float32 at least."""
+    logits = hidden @ weight.T
+    logits = logits.to(_wide(logits.dtype))
     peak = logits.amax(-1, keepdim=True)
-    picked = logits.gather(-1, target.clamp(min=0)[:, None])
+    picked = logits.gather(-1, _index(target))
     probs = logits.sub_(peak).exp_()
     total = probs.sum(-1, keepdim=True)
     nll = (total.log() + peak - picked).squeeze(-1)
@@ -96,9 +104,13 @@ def _softmax_and_nll(hidden: Tensor, weight: Tensor, target: Tensor) -> tuple[Te
 
 def _subtract_one_hot(probs: Tensor, target: Tensor) -> None:
     """Turn probabilities into the gradient of the loss by the logits, in place."""
-    ignored = (target == IGNORE)[:, None]
-    probs.scatter_add_(-1, target.clamp(min=0)[:, None], probs.new_full((len(probs), 1), -1.0))
-    probs.masked_fill_(ignored, 0.0)
+    probs.scatter_add_(-1, _index(target), probs.new_full((len(probs), 1), -1.0))
+    probs.masked_fill_((target == IGNORE)[:, None], 0.0)
+
+
+def _index(target: Tensor) -> Tensor:
+    """[n, 1]: where to look a target up; any token will do for one that is ignored."""
+    return target.masked_fill(target == IGNORE, 0)[:, None]
 
 
 def _add_product(total: Tensor, probs: Tensor, hidden: Tensor) -> None:
@@ -109,7 +121,7 @@ def _add_product(total: Tensor, probs: Tensor, hidden: Tensor) -> None:
 
 
 def _weight_gradient(hidden: Tensor, weight: Tensor, target: Tensor, grad: Tensor) -> Tensor:
-    total = torch.zeros_like(weight, dtype=torch.float32)
+    total = torch.zeros_like(weight, dtype=_wide(hidden.dtype))
     for part in _slices(len(hidden), rows_at_a_time(len(weight), hidden.device.type)):
         probs, _ = _softmax_and_nll(hidden[part], weight, target[part])
         _subtract_one_hot(probs, target[part])

@@ -1,14 +1,15 @@
 """Model folders as Hugging Face writes them: to ours and back.
 
-Loading is strict: every tensor of the file is used or known to hold nothing, every parameter is
-filled, every shape agrees. Saving goes through the tables in `models/families/`; nothing of
-transformers is used, because its version 5 writes tokenizer classes that version 4 refuses.
+Loading is strict: every tensor of the file is used or known to hold nothing new, every parameter is
+filled, every shape agrees, every weight is a number. Saving goes through the tables in
+`models/families/`; nothing of transformers is used, because its version 5 writes tokenizer classes
+that version 4 refuses.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from danlu.models import weights
 from danlu.models.config import ModelConfig
 from danlu.models.transformer import Transformer, parameters, sinusoids
 from danlu.tokenizer import Tokenizer
+
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def load(
         dtype: None keeps float32.
 
     Raises:
-        ModelError: something is missing, damaged or unknown; the message says what.
+        ModelError: the model is missing, damaged or of an unknown kind; the message says what.
+        DataError: so is the tokenizer, or config.json is not JSON.
     """
     if not folder.is_dir():
         raise ModelError(f"no model folder {folder}", expected="a folder with config.json")
@@ -56,12 +60,9 @@ def load(
             expected="a run folder such as runs/demo/base, or a Hugging Face checkpoint",
         )
     tokenizer = Tokenizer.load(folder)
-    model = load_model(folder, device=device, dtype=dtype)
-    if tokenizer.vocab_size > model.config.vocab_size:
-        raise ModelError(
-            f"tokenizer and model of {folder} disagree",
-            got=f"{tokenizer.vocab_size} tokens, {model.config.vocab_size} rows of the embedding",
-        )
+    config = _config(folder)
+    _check_vocabulary(config, tokenizer, folder)
+    model = _filled(config, folder, device=device, dtype=dtype)
     return Loaded(model.eval(), tokenizer, folder)
 
 
@@ -69,10 +70,28 @@ def load_model(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
 ) -> Transformer:
     """Only the model of a folder; see `load`."""
-    config = families.read_config(files.read_json(folder / "config.json"))
+    return _filled(_config(folder), folder, device=device, dtype=dtype)
+
+
+def _config(folder: Path) -> ModelConfig:
+    return families.read_config(files.read_json(folder / "config.json"))
+
+
+def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer, where: object) -> None:
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ModelError(
+            f"tokenizer and model of {where} disagree",
+            got=f"{tokenizer.vocab_size} tokens, {config.vocab_size} rows of the embedding",
+            expected="a row for each token",
+        )
+
+
+def _filled(
+    config: ModelConfig, folder: Path, *, device: torch.device | str, dtype: torch.dtype | None
+) -> Transformer:
     with torch.device("meta"):
         model = Transformer(config)
-    model = model.to_empty(device=device).to(dtype or torch.float32)
+    model = model.to(dtype or torch.float32).to_empty(device=device)
     if config.tied:
         model.head.weight = model.embed.weight
     with weights.Reader(folder) as reader:
@@ -85,40 +104,50 @@ def fill(model: Transformer, reader: weights.Reader, *, folder: Path) -> None:
     """Copy a checkpoint's tensors into a model, one at a time.
 
     Raises:
-        ModelError: a tensor is missing, left over, or of another shape.
+        ModelError: a tensor is missing, left over, of another shape, or no numbers.
     """
-    c = model.config
-    family = families.find(c.model_type)
-    mine, theirs = parameters(model), set(reader.keys())
-    empty = set(mine)
-    for row in families.rows(family, c.n_layers, set(mine)):
-        name = row.theirs if row.theirs in theirs else row.theirs.removeprefix(family.prefix)
-        if name not in theirs:
-            raise ModelError(f"{folder} lacks the tensor {row.theirs}")
-        parts = [mine[ours] for ours in row.ours]
-        _copy(reader, name, parts, transposed=row.layout == "T")
-        theirs.discard(name)
-        empty -= set(row.ours)
-    known = family.ignore + (r"|lm_head\.weight$" if c.tied else "")
-    if c.position == "sinusoidal":
-        known += r"|wpe\.weight$"
-    spare = sorted(name for name in theirs if not re.search(known, name))
-    if empty or spare:
-        raise ModelError(
-            f"{folder} does not fit its config",
-            got=f"not in the checkpoint: {sorted(empty)[:5]}; not in the model: {spare[:5]}",
-        )
+    family, mine = families.find(model.config.model_type), parameters(model)
+    theirs, missing, found = set(reader.keys()), [], []
+    for row in families.rows(family, model.config.n_layers, set(mine)):
+        name = _there(row.theirs, family, theirs)
+        if name is None:
+            missing.append(row.theirs)
+        else:
+            found.append((name, row))
+    copies = [(_there(copy.name, family, theirs), copy) for copy in _copies(model, family)]
+    theirs -= {name for name, _ in (*found, *copies)}
+    spare = sorted(name for name in theirs if not re.search(family.ignore, name))
+    if missing or spare:
+        parts = [("missing", missing), ("unknown to the model", spare)]
+        got = [f"{len(names)} {what}: {', '.join(names[:3])}" for what, names in parts if names]
+        raise ModelError(f"the tensors of {folder} do not fit its config.json", got="; ".join(got))
+    for name, row in found:
+        _copy(reader, name, [mine[ours] for ours in row.ours], transposed=row.layout == "T")
+    for name, copy in copies:
+        if name is not None and not copy.fits(reader.tensor(name)):
+            raise ModelError(f"tensor {name} is not what config.json says", fix=copy.otherwise)
+
+
+def _there(name: str, family: families.Family, names: Collection[str]) -> str | None:
+    """A tensor's name as a checkpoint spells it; the bare stack's have no prefix."""
+    return next((n for n in (name, name.removeprefix(family.prefix)) if n in names), None)
 
 
 def _copy(reader: weights.Reader, name: str, parts: list[Tensor], *, transposed: bool) -> None:
     tensor = reader.tensor(name)
-    if transposed and tensor.ndim == 2:
-        tensor = tensor.T
     rows = [len(part) for part in parts]
     want = (sum(rows), *parts[0].shape[1:])
-    if tuple(tensor.shape) != want:
+    if transposed and tensor.ndim == 2:
+        tensor, want = tensor.T, want[::-1]
+    if tuple(reader.shape(name)) != want:
         raise ModelError(
-            f"tensor {name} has the wrong shape", got=tuple(tensor.shape), expected=str(want)
+            f"tensor {name} has the wrong shape", got=reader.shape(name), expected=str(want)
+        )
+    if tensor.dtype not in FLOATS:
+        raise ModelError(
+            f"tensor {name} holds numbers of an unexpected kind",
+            got=str(tensor.dtype).removeprefix("torch."),
+            expected="float32, bfloat16 or float16: a checkpoint that is not quantised",
         )
     if not torch.isfinite(tensor).all():
         raise ModelError(f"tensor {name} holds infinities or NaN", fix="take an earlier checkpoint")
@@ -126,24 +155,68 @@ def _copy(reader: weights.Reader, name: str, parts: list[Tensor], *, transposed:
         part.copy_(piece)
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """A tensor that a checkpoint may have although it says nothing new."""
+
+    name: str
+    original: Tensor
+    tolerance: float
+    otherwise: str
+
+    def fits(self, got: Tensor) -> bool:
+        want = self.original.cpu()
+        if got.shape != want.shape:
+            return False
+        return torch.allclose(got.to(want.dtype), want, rtol=0, atol=self.tolerance)
+
+
+def _copies(model: Transformer, family: families.Family) -> Iterator[_Copy]:
+    if model.config.tied:
+        yield _Copy(
+            *(family.names["head"] + ".weight", model.embed.weight, 0.0),
+            "tied, it must be the embedding: if it is another head on purpose, "
+            "set tie_word_embeddings to false in config.json",
+        )
+    if model.config.position == "sinusoidal":
+        yield _Copy(
+            *(family.names["position"] + ".weight", _sines(model), 0.01),
+            "positions are sines, it must hold them: if it was trained since, "
+            "remove the key danlu from config.json, which makes them learned",
+        )
+
+
+def _sines(model: Transformer) -> Tensor:
+    """[max_len, D]: the table that stands for sinusoidal positions in a learned table's place."""
+    c = model.config
+    return sinusoids(torch.arange(c.max_len), c.d_model).to(model.embed.weight.dtype)
+
+
 def tensors(model: Transformer) -> dict[str, Tensor]:
-    """The weights under Hugging Face's names; a tied head is not written twice."""
+    """The weights under Hugging Face's names, not copied where they need no stacking.
+
+    A tied head is not written twice.
+    """
     c = model.config
     family, mine = families.find(c.model_type), parameters(model)
     out = {}
     for row in families.rows(family, c.n_layers, set(mine)):
-        tensor = torch.cat([mine[name].detach() for name in row.ours])
-        out[row.theirs] = (
-            tensor.T if row.layout == "T" and tensor.ndim == 2 else tensor
-        ).contiguous()
-    if c.position == "sinusoidal" and "position" in family.names:
-        table = sinusoids(torch.arange(c.max_len), c.d_model)
-        out[family.names["position"] + ".weight"] = table.to(mine["embed.weight"].dtype)
+        parts = [mine[name].detach() for name in row.ours]
+        tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
+        is_turned = row.layout == "T" and tensor.ndim == 2
+        out[row.theirs] = tensor.T.contiguous() if is_turned else tensor
+    if c.position == "sinusoidal":
+        out[family.names["position"] + ".weight"] = _sines(model)
     return out
 
 
 def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
-    """The files of a model folder that stay the same during a run: all but the weights."""
+    """The files of a model folder that stay the same during a run: all but the weights.
+
+    Raises:
+        ModelError: the family cannot say all that this model is, or tokens have no embedding.
+    """
+    _check_vocabulary(model.config, tokenizer, "this run")
     config = model_json(model.config, model.embed.weight.dtype, tokenizer)
     return {
         "config.json": files.json_bytes(config),
@@ -188,10 +261,11 @@ def save(folder: Path, model: Transformer, tokenizer: Tokenizer) -> None:
     """
     for name, data in model_files(model, tokenizer).items():
         files.write_atomic(folder / name, data)
-    disk, new = files.Disk(), files.temporary(folder / "model.safetensors")
+    disk, new = files.Disk(), files.temporary(folder / weights.SINGLE)
     disk.unlink(new)
     disk.write(new, weight_bytes(model))
-    disk.rename(new, folder / "model.safetensors")
+    disk.rename(new, folder / weights.SINGLE)
+    disk.unlink(folder / weights.INDEX)  # of a model that was there before, in shards
     disk.fsync_dir(folder)
 
 

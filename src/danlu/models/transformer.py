@@ -1,6 +1,6 @@
 """One Transformer decoder, read from top to bottom.
 
-    Norm → Attention → MLP → Block → Transformer
+    Norm → View → Attention → MLP → Block → Transformer → formulas
 
 Shapes: B rows, T positions, S keys (past and present), D model width, H query heads, K key heads,
 d head width, V vocabulary. `q_BHTd` has the shape its suffix says.
@@ -46,6 +46,31 @@ class Norm(nn.Module):
         if self.bias is not None:
             return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
         return rms_norm(x, self.weight, self.eps)
+
+
+class View:
+    """What each query may look at, and how positions enter: made once, used by every block."""
+
+    def __init__(
+        self,
+        c: ModelConfig,
+        positions_BT: Tensor,
+        segments_BS: Tensor | None,
+        cache: KVCache | None,
+        dtype: torch.dtype,
+    ) -> None:
+        T, past = positions_BT.shape[-1], cache.length if cache is not None else 0
+        self.cache = cache
+        self.causal = segments_BS is None and past == 0 and T > 1
+        self.mask = (
+            None
+            if self.causal or (T == 1 and segments_BS is None)
+            else causal_mask(T, past, segments_BS, positions_BT.device)
+        )
+        self.rope = None
+        if c.position == "rope":
+            angle = rope_angles(positions_BT, c.head_dim, c.rope_theta)[:, :, None, :]
+            self.rope = angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 class Attention(nn.Module):
@@ -111,31 +136,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor, view: View, layer: int) -> Tensor:
         x = x + self.dropout(self.attn(self.attn_norm(x), view, layer))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
-
-
-class View:
-    """What each query may look at, and how positions enter: made once, used by every block."""
-
-    def __init__(
-        self,
-        c: ModelConfig,
-        positions_BT: Tensor,
-        segments_BS: Tensor | None,
-        cache: KVCache | None,
-        dtype: torch.dtype,
-    ) -> None:
-        T, past = positions_BT.shape[-1], cache.length if cache is not None else 0
-        self.cache = cache
-        self.causal = segments_BS is None and past == 0 and T > 1
-        self.mask = (
-            None
-            if self.causal or (T == 1 and segments_BS is None)
-            else causal_mask(T, past, segments_BS, positions_BT.device)
-        )
-        self.rope = None
-        if c.position == "rope":
-            angle = rope_angles(positions_BT, c.head_dim, c.rope_theta)[:, :, None, :]
-            self.rope = angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 class Transformer(nn.Module):

@@ -11,11 +11,12 @@ exactly as a model sees its prompt and then writes.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from danlu.errors import DataError
 from danlu.types import Message
@@ -30,6 +31,8 @@ CHATML = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+ROLES = get_args(get_type_hints(Message)["role"])
 
 NONCHARACTERS = [chr(c) for c in range(0xFDD0, 0xFDF0)]
 """Code points that Unicode reserves for such internal use; text should never hold them."""
@@ -53,8 +56,6 @@ def encode_chat(
     Raises:
         DataError: the tokenizer has no chat template, or the template refuses the conversation.
     """
-    if tokenizer.chat_template is None:
-        raise DataError("this tokenizer has no chat template", fix="use a fine-tuned chat model")
     render = _Renderer(tokenizer, messages)
     result = Encoded([], [])
     done = 0  # characters of the whole conversation that are encoded
@@ -79,8 +80,17 @@ class _Renderer:
     """Renders the first n messages, and encodes pieces of what was rendered."""
 
     def __init__(self, tokenizer: Tokenizer, messages: Sequence[Message]) -> None:
+        if tokenizer.chat_template is None:
+            raise DataError(
+                "this tokenizer has no chat template", fix="use a fine-tuned chat model"
+            )
+        for message in messages:
+            if message.role not in ROLES:
+                raise DataError(
+                    "a message has an unknown role", got=message.role, expected=", ".join(ROLES)
+                )
         self.tokenizer, self.messages = tokenizer, messages
-        self.template = _compiled(tokenizer.chat_template or "")
+        self.template = _compiled(tokenizer.chat_template)
         names = sorted(tokenizer.special, key=len, reverse=True)
         self.split = re.compile("(" + "|".join(map(re.escape, names)) + ")")
         content = "".join(message.content for message in messages)
@@ -94,14 +104,16 @@ class _Renderer:
         return self._render(self.messages[:count], add_generation_prompt, self.escape)
 
     def add(self, result: Encoded, text: str, *, trained: bool) -> None:
-        """Encode rendered text; of a trained piece, what follows the end token is not trained."""
-        ended = False
-        ends = self.tokenizer.eos_ids
-        for piece, is_control in self._pieces(text):
+        """Encode rendered text; of an answer, what follows its last control token is not trained.
+
+        That token ends the turn, whatever the family calls it.
+        """
+        pieces = list(self._pieces(text))
+        end = max((n for n, (_, control) in enumerate(pieces) if control), default=len(pieces))
+        for number, (piece, is_control) in enumerate(pieces):
             ids = [self.tokenizer.special[piece]] if is_control else self.tokenizer.encode(piece)
             result.ids += ids
-            result.trained += [trained and not ended] * len(ids)
-            ended = ended or (is_control and ids[0] in ends)
+            result.trained += [trained and number <= end] * len(ids)
 
     def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
         for number, piece in enumerate(self.split.split(text)):
@@ -122,8 +134,9 @@ class _Renderer:
         ]
         config = self.tokenizer.config
         tokens = {key: _text(config.get(key)) for key in ("bos_token", "eos_token", "pad_token")}
+        given = {"messages": rows, "add_generation_prompt": prompt, "tools": None, **tokens}
         try:
-            return self.template.render(messages=rows, add_generation_prompt=prompt, **tokens)
+            return self.template.render(given)
         except Exception as error:  # a template can raise anything
             raise DataError(f"the chat template refuses this conversation: {error}") from None
 
@@ -146,10 +159,14 @@ def _compiled(source: str) -> Any:
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
 
+    def tojson(value: Any, **options: Any) -> str:  # Jinja's own escapes for HTML
+        return json.dumps(value, **{"ensure_ascii": False, **options})
+
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     environment.globals["raise_exception"] = raise_exception
+    environment.filters["tojson"] = tojson
     try:
         return environment.from_string(source)
     except TemplateError as error:

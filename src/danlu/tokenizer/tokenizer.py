@@ -3,16 +3,17 @@
 Notable choices: text is never parsed for special tokens (a user who types `<|im_end|>` gets those
 ten characters), so control ids only come from code; BOS sits in the post-processor of
 `tokenizer.json`, because transformers 5 ignores `add_bos_token`; the class is written as
-`PreTrainedTokenizerFast`, which transformers 4 and 5 load without swapping the pre-tokenizer.
+`PreTrainedTokenizerFast`, which transformers 4 and 5 load without swapping the pre-tokenizer; only
+byte-level vocabularies are read (GPT-2, Llama 3, Qwen), because only those give back every byte.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tokenizers
 
@@ -21,6 +22,10 @@ from danlu.errors import ConfigError, DataError
 
 MAX_BYTES = 64 << 20
 NAMES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>")
+"""Special tokens by which ChatML, Llama 3 and Gemma end a turn."""
+
+T = TypeVar("T")
 
 
 class Tokenizer:
@@ -29,17 +34,19 @@ class Tokenizer:
     `contents` are the bytes of its files, by name: what is saved is what was loaded or trained.
     """
 
-    def __init__(self, contents: Mapping[str, bytes]) -> None:
-        self.contents = dict(contents)
-        try:
-            text = self.contents["tokenizer.json"].decode()
-            self._core = tokenizers.Tokenizer.from_str(text)
-            self.config: dict[str, Any] = json.loads(self.contents["tokenizer_config.json"])
-        except KeyError as error:
-            raise DataError(f"a tokenizer needs {error.args[0]}") from None
-        except Exception as error:  # tokenizers raises bare Exception
-            raise DataError(f"tokenizer files cannot be read: {error}") from None
-        self._core.encode_special_tokens = True
+    def __init__(self, contents: Mapping[str, bytes], *, folder: Path | None = None) -> None:
+        self.contents, self._folder = dict(contents), folder
+        core = self._read("tokenizer.json", tokenizers.Tokenizer.from_str)
+        self.config: dict[str, Any] = self._read("tokenizer_config.json", _object)
+        self.chat_template = self._chat_template()
+        self._core = core
+        if "ByteLevel(" not in repr(core.decoder):
+            raise DataError(
+                f"{self._name('tokenizer.json')} is not a byte-level tokenizer",
+                got=f"decoder {core.decoder!r}",
+                expected="a ByteLevel decoder, as those of GPT-2, Llama 3, Qwen and Danlu have",
+            )
+        core.encode_special_tokens = True
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -52,16 +59,17 @@ class Tokenizer:
         for name in NAMES:
             path = folder / name
             if path.is_file():
-                if path.stat().st_size > MAX_BYTES:
-                    raise DataError(f"{path} is too large", got=path.stat().st_size)
-                contents[name] = path.read_bytes()
+                with files.explained(path, "read"), path.open("rb") as file:
+                    contents[name] = file.read(MAX_BYTES + 1)
+                if len(contents[name]) > MAX_BYTES:
+                    raise DataError(f"{path} is too large", expected=f"at most {MAX_BYTES:,} bytes")
         if missing := [name for name in NAMES[:2] if name not in contents]:
             raise DataError(
                 f"{folder} has no tokenizer",
                 got=f"no {', '.join(missing)}",
                 expected="a folder made by `danlu tokenizer` or a model folder",
             )
-        return cls(contents)
+        return cls(contents, folder=folder)
 
     def save(self, folder: Path) -> None:
         """Write the files; equal ones are left alone.
@@ -69,24 +77,36 @@ class Tokenizer:
         Raises:
             ConfigError: another tokenizer is there.
         """
-        for name, data in self.contents.items():
+        there = [name for name in NAMES if (folder / name).exists()]
+        for name in there:
             path = folder / name
-            if path.is_file() and path.read_bytes() == data:
-                continue
-            if path.exists():
-                raise ConfigError(f"{folder} holds another tokenizer", fix="choose another --out")
-            files.write_atomic(path, data)
+            if not path.is_file() or path.read_bytes() != self.contents.get(name):
+                raise ConfigError(
+                    f"{folder} holds another tokenizer", got=name, fix="choose another --out"
+                )
+        for name, data in self.contents.items():
+            if name not in there:
+                files.write_atomic(folder / name, data)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without BOS; special tokens in it are plain text."""
+        """Ids of a text, without BOS; special tokens in it are plain text.
+
+        Raises:
+            DataError: it holds half of a surrogate pair, which no encoding can say.
+        """
         try:
             return self._core.encode(text, add_special_tokens=False).ids
-        except UnicodeEncodeError:
-            raise DataError("text holds half of a surrogate pair", got=ascii(text[:80])) from None
+        except TypeError:
+            check_encodable([text])
+            raise
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of many texts, on all cores."""
-        encodings = self._core.encode_batch_fast(list(texts), add_special_tokens=False)
+        """Ids of many texts, on all cores; see `encode`."""
+        try:
+            encodings = self._core.encode_batch_fast(list(texts), add_special_tokens=False)
+        except TypeError:
+            check_encodable(texts)
+            raise
         return [encoding.ids for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -103,8 +123,8 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, special ones included."""
-        return self._core.get_vocab_size(with_added_tokens=True)
+        """One more than the largest id, special tokens included."""
+        return len(self._bytes)
 
     @cached_property
     def special(self) -> dict[str, int]:
@@ -125,16 +145,8 @@ class Tokenizer:
     @cached_property
     def eos_ids(self) -> list[int]:
         """Tokens that end a text: the end of a document first, then the end of a turn."""
-        ends = [self._special_id("eos_token"), self.token("<|im_end|>")]
-        return list(dict.fromkeys(end for end in ends if end is not None))
-
-    @property
-    def chat_template(self) -> str | None:
-        """The Jinja template for conversations."""
-        if "chat_template.jinja" in self.contents:  # the file wins over the key
-            return self.contents["chat_template.jinja"].decode()
-        template = self.config.get("chat_template")
-        return template if isinstance(template, str) else None
+        turns = [self.special[text] for text in TURN_ENDS if text in self.special]
+        return list(dict.fromkeys([self._special_id("eos_token"), *turns]))
 
     @cached_property
     def sha256(self) -> str:
@@ -154,12 +166,53 @@ class Tokenizer:
     @cached_property
     def _bytes(self) -> list[bytes]:
         vocab = self._core.get_vocab(with_added_tokens=True)
-        table = [b""] * (max(vocab.values()) + 1)
-        special = set(self.special.values())
+        added = self._core.get_added_tokens_decoder()
+        table = [b""] * (max(vocab.values(), default=-1) + 1)
         for piece, number in vocab.items():
-            if number not in special:
-                table[number] = bytes(_BYTE_OF[char] for char in piece)
+            if number not in added:
+                table[number] = _bytes_of(piece)
+            elif not added[number].special:
+                table[number] = piece.encode()
         return table
+
+    def _chat_template(self) -> str | None:
+        """The Jinja template for conversations, if there is one."""
+        if "chat_template.jinja" in self.contents:  # the file wins over the key
+            return self._read("chat_template.jinja", str)
+        template = self.config.get("chat_template")
+        return template if isinstance(template, str) else None
+
+    def _read(self, name: str, parse: Callable[[str], T]) -> T:
+        if name not in self.contents:
+            raise DataError(f"a tokenizer needs {name}")
+        try:
+            return parse(self.contents[name].decode())
+        except Exception as error:  # tokenizers raises bare Exception
+            raise DataError(f"{self._name(name)} cannot be read: {error}") from None
+
+    def _name(self, name: str) -> str:
+        return name if self._folder is None else str(self._folder / name)
+
+
+def check_encodable(texts: Iterable[str]) -> None:
+    """Refuse text that UTF-8 cannot say.
+
+    Raises:
+        DataError: there is half of a surrogate pair; the message shows where.
+    """
+    for text in texts:
+        try:
+            str.encode(text)
+        except UnicodeEncodeError as error:
+            shown = ascii(text[max(0, error.start - 30) : error.start + 30])
+            raise DataError("text holds half of a surrogate pair", got=shown) from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    return value
 
 
 def _byte_level_alphabet() -> dict[str, int]:
@@ -174,3 +227,11 @@ def _byte_level_alphabet() -> dict[str, int]:
 
 
 _BYTE_OF = _byte_level_alphabet()
+
+
+def _bytes_of(piece: str) -> bytes:
+    """The bytes of a vocabulary's entry; one outside the alphabet stands for itself."""
+    try:
+        return bytes(_BYTE_OF[char] for char in piece)
+    except KeyError:
+        return piece.encode()

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer as Core
 
 from danlu.errors import DataError
 from danlu.tokenizer.chat import CHATML
-from danlu.tokenizer.tokenizer import Tokenizer
+from danlu.tokenizer.tokenizer import Tokenizer, check_encodable
 
 END, TURN_START, TURN_END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
 
@@ -57,7 +57,7 @@ def train(texts: Iterable[str], *, vocab: int, strict: bool = True) -> Tokenizer
         raise DataError(
             "the text does not support so many tokens",
             got=f"--vocab {vocab}, but no pair of tokens occurs twice after {got}",
-            fix=f"--vocab {got // 64 * 64 if got >= least + 64 else got}, or more text",
+            fix=f"--vocab {_supported(got - least)}, or more text",
         )
     core.post_processor = processors.TemplateProcessing(
         single=f"{END} $A", pair=f"{END} $A {END} $B", special_tokens=[(END, special.index(END))]
@@ -81,6 +81,17 @@ def special_tokens(vocab: int) -> list[str]:
     """
     reserve = min(64, vocab // 128)
     return [END, TURN_START, TURN_END, PAD, *(f"<|reserved_{i}|>" for i in range(reserve))]
+
+
+def _supported(merges: int) -> int:
+    """The largest vocabulary that so many merges fill, a multiple of 64 if there is one.
+
+    >>> _supported(0), _supported(100), _supported(1000)
+    (262, 320, 1216)
+    """
+    sizes = range(256, 256 + 68 + merges + 1)
+    fit = [n for n in sizes if 0 <= n - 256 - len(special_tokens(n)) <= merges]
+    return max([n for n in fit if n % 64 == 0] or fit)
 
 
 def vocabulary(text_bytes: int, han_share: float) -> int:
@@ -124,10 +135,5 @@ def _config() -> bytes:
 
 def _encodable(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                shown = ascii(text[:80])
-                raise DataError("text holds half of a surrogate pair", got=shown) from None
+        check_encodable([text])
         yield text

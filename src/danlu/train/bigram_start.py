@@ -12,10 +12,13 @@ Only for models whose head is not tied: a tied one can only say symmetric things
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from danlu.models.transformer import Transformer
 from danlu.runtime import Runtime
@@ -47,7 +50,9 @@ def start(
     runtime: Runtime,
     seed: int = 0,
 ) -> float:
-    """Fit embedding and head to the bigram counts of a stream; returns the last loss in nats.
+    """Fit embedding, last norm and head to the bigram counts of a stream.
+
+    Returns the loss of the last step, in nats: an estimate, from ROWS tokens.
 
     Args:
         model: new, with output maps of zero.
@@ -61,33 +66,41 @@ def start(
     share = (often / often.sum()).double().cpu().numpy()
 
     def batches(step: int) -> list[Batch]:
-        generator = np.random.Generator(np.random.PCG64([seed, step]))
-        drawn = generator.choice(len(share), size=(ROWS, 1), p=share / share.sum())
+        random = np.random.Generator(np.random.PCG64([seed, step]))
+        drawn = random.choice(len(share), size=(ROWS, 1), p=share / share.sum())
         return [Batch(tokens=drawn.astype(np.int32), labels=drawn.astype(np.int32))]
 
-    frozen = [p for p in model.blocks.parameters() if p.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    torch.nn.init.normal_(
-        model.embed.weight, std=0.1, generator=_generator(seed, model.embed.weight.device)
-    )
-    optimizer = optimizers.build(model, OptimizerConfig(name="adamw", lr=LR, weight_decay=0.0))
+    generator = torch.Generator(model.embed.weight.device).manual_seed(seed)
+    torch.nn.init.normal_(model.embed.weight, std=0.1, generator=generator)
     loss = float("nan")
-    for info in steps(
-        model,
-        Bigram(following),
-        batches,
-        optimizer,
-        horizon=Steps(STEPS),
-        factor=lambda p: schedules.factor("constant_then_decay", p, warmup=0.03, final=0.0),
-        runtime=runtime,
-        seed=seed,
-    ):
-        loss = info.loss
-    optimizer.zero_grad()
-    for parameter in frozen:
-        parameter.requires_grad_(True)
+    with _frozen(model.blocks):
+        optimizer = optimizers.build(model, OptimizerConfig(name="adamw", lr=LR, weight_decay=0.0))
+        for info in steps(
+            model,
+            Bigram(following),
+            batches,
+            optimizer,
+            horizon=Steps(STEPS),
+            factor=lambda p: schedules.factor("constant_then_decay", p, warmup=0.03, final=0.0),
+            runtime=runtime,
+            seed=seed,
+        ):
+            loss = info.loss
+        optimizer.zero_grad()
     return loss
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Leave the module's parameters out of what is trained in the block."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 def bigram_counts(tokens: npt.NDArray[np.unsignedinteger], vocab_size: int) -> Tensor:
@@ -99,7 +112,3 @@ def bigram_counts(tokens: npt.NDArray[np.unsignedinteger], vocab_size: int) -> T
     pairs = tokens[:-1].astype(np.int64) * vocab_size + tokens[1:]
     counts = np.bincount(pairs, minlength=vocab_size**2).astype(np.float32)
     return torch.from_numpy(counts.reshape(vocab_size, vocab_size))
-
-
-def _generator(seed: int, device: torch.device) -> torch.Generator:
-    return torch.Generator(device).manual_seed(seed)

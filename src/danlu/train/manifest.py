@@ -173,8 +173,7 @@ def compare(
         raise CheckpointError(
             "the checkpoint was made with other settings; to go on would be another run",
             got="; ".join(map(str, refused)),
-            fix="set them back, or start a new run with another --out, or accept the change with "
-            f"--allow {' '.join(d.name for d in refused)}",
+            fix="set them back, or start a new run with another --out",
         )
     return found
 

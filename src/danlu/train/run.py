@@ -10,16 +10,22 @@ checkpoints/        see `checkpoint`
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 import torch
+import yaml
 
 from danlu import config, files, log
 from danlu.errors import CheckpointError, ConfigError, ResourceError
@@ -28,11 +34,16 @@ from danlu.models.transformer import Transformer
 from danlu.runtime import Runtime
 from danlu.tokenizer import Tokenizer
 from danlu.train import checkpoint
+from danlu.train.checkpoint import Checkpoint
 from danlu.train.horizon import Horizon
 from danlu.train.optimizers import Optimizer
+from danlu.train.settings import TrainConfig
 
 TRAIN_STATE = "state/train.json"
 OPTIMIZER_STATE = "state/optimizer-00000-of-00001.safetensors"
+STATUS_EVERY_S = 1.0
+OURS = ("LOCK", "plan.json", "report.html", ".*.new")
+"""What may be in a folder before a run begins there; the last is what a killed process left."""
 
 
 class Run:
@@ -53,15 +64,26 @@ class Run:
         self, folder: Path, settings: config.Config, identity: Mapping[str, Any], resume: str = ""
     ) -> None:
         self.folder, self.settings, self.identity = folder, settings, dict(identity)
-        self.resume = resume or f"danlu pretrain {folder / 'run.yaml'}"
-        self._lock = files.Lock(folder)
-        self._said = 0.0
-        self.done: dict[str, Any] = {}
+        self.resume = resume or shlex.join(["danlu", "pretrain", str(folder / "run.yaml")])
+        self.constant: dict[str, bytes] = {}
+        self._held = contextlib.ExitStack()
+        self._said, self._warned = -STATUS_EVERY_S, False
 
     def __enter__(self) -> Run:
-        claim(self.folder, self.settings)
-        self._lock.__enter__()
-        checkpoint.clean(self.folder)
+        if self.identity.get("world", 1) > 1:
+            raise ConfigError(
+                "a run folder is written by one process so far",
+                got=f"{self.identity['world']} ranks",
+                fix="start it without torchrun",
+            )
+        check(self.folder, self.settings)  # before the lock leaves a file in somebody's folder
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(files.Lock(self.folder))
+            if not check(self.folder, self.settings):  # nobody was quicker
+                text = config.dump(self.settings)
+                files.write_atomic(self.folder / "run.yaml", text.encode())
+            checkpoint.clean(self.folder)
+            self._held = stack.pop_all()
         return self
 
     def __exit__(
@@ -70,12 +92,17 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lock.__exit__(kind, error, trace)
+        self._held.close()
+
+    @cached_property
+    def newest(self) -> Checkpoint | None:
+        """What there is to go on from; verified once, and again after a `save`."""
+        return checkpoint.newest(self.folder)
 
     @property
     def is_new(self) -> bool:
         """Whether there is no checkpoint to go on from."""
-        return checkpoint.newest(self.folder) is None
+        return self.newest is None
 
     def publish(self, model: Transformer, tokenizer: Tokenizer) -> None:
         """Write the files that make the folder a model and stay the same during the run."""
@@ -85,112 +112,141 @@ class Run:
 
     def save(
         self,
-        step: int,
         model: Transformer,
         optimizer: Optimizer,
         horizon: Horizon,
-        progress: Mapping[str, Any],
+        state: Mapping[str, Any],
         *,
         disk: files.Disk | None = None,
     ) -> Path:
-        """Write a checkpoint; the newest two are kept.
+        """Write a checkpoint of step `state["step"]`; the newest two are kept.
 
         Raises:
             ResourceError: the disk is full; older checkpoints stand.
         """
-        state = {"step": step, "horizon": horizon.state(), **progress}
+        assert self.constant, "publish() comes first: a checkpoint is a whole model"
         contents: dict[str, Any] = {
             **self.constant,
             "model.safetensors": hub.weight_bytes(model),
             OPTIMIZER_STATE: weights.dump(hub.on_cpu(optimizer.state())),
-            TRAIN_STATE: files.json_bytes(state),
+            TRAIN_STATE: files.json_bytes({**state, "horizon": horizon.state()}),
         }
-        return checkpoint.save(self.folder, step, contents, info=self.identity, disk=disk)
+        self.__dict__.pop("newest", None)
+        return checkpoint.save(self.folder, state["step"], contents, info=self.identity, disk=disk)
 
     def restore(self, model: Transformer, optimizer: Optimizer, horizon: Horizon) -> dict[str, Any]:
-        """Load the newest good checkpoint, if there is one; returns what `save` was told.
+        """Load the newest good checkpoint; returns the state that `save` was given, or nothing.
 
         Raises:
             CheckpointError: settings changed in a way that would make it another run.
         """
-        newest = checkpoint.newest(self.folder)
+        newest = self.newest
         if newest is None:
-            return {"step": 0}
+            return {}
         for change in checkpoint.compare(newest.info, self.identity):
             if change.kind == "warn":
                 log.warn(f"this run goes on, but not bit for bit: {change}")
         with weights.Reader(newest.path) as reader:
             hub.fill(model, reader, folder=newest.path)
         with weights.Reader(newest.file(OPTIMIZER_STATE)) as reader:
-            optimizer.restore({name: reader.tensor(name) for name in reader.keys()})  # noqa: SIM118 - a Reader is no dict
-        state = files.read_json(newest.file(TRAIN_STATE))
+            optimizer.restore(reader.keys(), reader.tensor)
+        state: dict[str, Any] = files.read_json(newest.file(TRAIN_STATE))
         if state["step"] != newest.step:
             raise CheckpointError(f"{newest.path} contradicts itself", got=state["step"])
-        horizon.restore(state["horizon"]) if state["horizon"] else None
+        horizon.restore(state.pop("horizon"))
         checkpoint.republish(newest)
-        self.done = state
-        return dict(state)
+        return state
 
     def status(self, phase: str, *, force: bool = False, **values: Any) -> None:
         """Say where the run is, for views; at most once a second, and never fatal."""
-        now = time.time()
-        if not force and now - self._said < 1:
+        now = time.monotonic()
+        if not force and now - self._said < STATUS_EVERY_S:
             return
         self._said = now
         record = {
             "phase": phase,
             "pid": os.getpid(),
-            "heartbeat": now,
+            "heartbeat": time.time(),
             "resume": self.resume,
             **values,
         }
         try:
             files.write_json(self.folder / "status.json", record, sync=False)
         except ResourceError as error:
-            log.warn(f"status is not written: {error.what}")
+            if not self._warned:
+                log.warn(f"status.json is not up to date: {error.what}")
+            self._warned = True
+        else:
+            self._warned = False
 
     def note(self, name: str, value: Any) -> None:
         """Write a JSON file beside the others, such as eval.json."""
         files.write_json(self.folder / name, value)
 
 
-def claim(folder: Path, settings: config.Config) -> None:
-    """Make the folder this run's, or see that it already is.
+def check(folder: Path, settings: config.Config) -> bool:
+    """Whether the folder already holds this run; if not, it is free for it.
 
     Raises:
         ConfigError: it holds something else.
     """
-    text, path = config.dump(settings), folder / "run.yaml"
-    if path.is_file():
-        before = path.read_text(encoding="utf-8")
-        if before != text:
-            raise ConfigError(
-                f"{folder} holds another run",
-                got=changed_lines(before, text),
-                expected="the settings that it was begun with, to continue it",
-                fix="choose another --out",
-            )
-        return
-    strangers = sorted(p.name for p in folder.glob("*")) if folder.exists() else []
-    strangers = [name for name in strangers if name not in ("LOCK", "plan.json", "report.html")]
-    if folder.exists() and (not folder.is_dir() or strangers):
+    path = folder / "run.yaml"
+    if not path.is_file():
+        refuse_strangers(folder)
+        return False
+    if changes := changed(_settings(path), settings.model_dump(mode="json")):
         raise ConfigError(
-            f"{folder} is not empty and holds no run",
-            got=", ".join(strangers[:5]) or "a file",
+            f"{folder} holds another run",
+            got=changes,
+            expected="the settings that it was begun with, to continue it",
             fix="choose another --out",
         )
-    files.write_atomic(path, text.encode())
+    return True
 
 
-def changed_lines(before: str, after: str, limit: int = 4) -> str:
-    """What differs between two YAML texts, as `key: then → now`."""
-    import yaml
+def refuse_strangers(folder: Path) -> None:
+    """See that a folder is absent, empty, or a run's; a command asks this before its first write.
 
-    old, new = _flat(yaml.safe_load(before) or {}), _flat(yaml.safe_load(after) or {})
+    Raises:
+        ConfigError: it holds something else.
+    """
+    if not folder.exists() or (folder / "run.yaml").is_file():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is a file", fix="choose another --out")
+    with files.explained(folder, "read"):
+        found = sorted(path.name for path in folder.iterdir())
+    strangers = [name for name in found if not any(fnmatch(name, own) for own in OURS)]
+    if strangers:
+        raise ConfigError(
+            f"{folder} is not empty and holds no run",
+            got=", ".join(strangers[:5]),
+            fix="choose another --out",
+        )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        with files.explained(path, "read"):
+            value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        value = None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} is damaged", fix="choose another --out")
+    return value
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any], *, limit: int = 4) -> str:
+    """What differs between two nested tables, as `key: then → now`; empty if nothing does.
+
+    >>> changed({"out": "a", "train": {"steps": 9}}, {"out": "a", "train": {"steps": 10}})
+    'train.steps: 9 → 10'
+    """
+    old, new = _flat(before), _flat(after)
     rows = [
         f"{key}: {old.get(key)} → {new.get(key)}"
         for key in [*new, *(k for k in old if k not in new)]
-        if old.get(key) != new.get(key)
+        if old.get(key) != new.get(key) or (key in old) != (key in new)
     ]
     return "; ".join(rows[:limit]) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
 
@@ -203,30 +259,32 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class Interrupt:
-    """Whether somebody asked to stop: Ctrl-C, SIGTERM or SIGUSR1 set a flag, once."""
+    """Whether somebody asked to stop: a signal sets a flag, once."""
 
     signal = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """A second one stops at once; files stay whole, because every write is atomic."""
         if self.signal:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = number
-        log.warn("stopping after this step; once more stops at once")
+        with contextlib.suppress(RuntimeError):  # it came while something else was being said
+            log.warn("stopping after this step; once more stops at once")
 
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Turn the first Ctrl-C or SIGTERM into a flag for the length of the block."""
+    """Turn the first Ctrl-C, SIGTERM, SIGUSR1 or hang-up into a flag for the length of the block.
+
+    A signal that is ignored, as `nohup` has it, stays ignored.
+    """
     flag = Interrupt()
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
-    before: dict[int, Callable[..., Any] | int | None] = {}
-    try:
-        for name in names:
-            number = getattr(signal, name)
-            before[number] = signal.signal(number, flag)
-    except ValueError:  # not the main thread: nobody can send us signals
-        before = {}
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # nobody can send signals to others
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, flag) or signal.SIG_DFL
     try:
         yield flag
     finally:
@@ -240,7 +298,7 @@ def identity(
     tokenizer: str,
     model: Transformer,
     objective: str,
-    settings: Any,
+    settings: TrainConfig,
     optimizer: config.Config,
     runtime: Runtime,
 ) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def steps(
     seed: int = 0,
     start: int = 0,
 ) -> Iterator[StepInfo]:
-    """Train, and yield after every step.
+    """Train, and yield after every step. A horizon in minutes is told the time by the caller.
 
     Args:
         model: called by the objective; its parameters are the optimizer's.
@@ -83,7 +83,8 @@ def steps(
         start: steps that earlier sessions have done.
 
     Raises:
-        TrainingError: a loss or gradient is not finite; nothing was updated in that step.
+        TrainingError: a step has no units, or its loss or gradient is not finite; nothing was
+            updated in that step.
     """
     step = start
     while (progress := horizon.progress(step)) < 1:

@@ -13,7 +13,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from danlu.models.config import ModelConfig
 from danlu.models.init import initialise
 from danlu.models.transformer import Transformer
 from danlu.runtime import Runtime
-from danlu.train import optimizers
+from danlu.train import bigram_start, optimizers
 from danlu.train.horizon import Steps
 from danlu.train.objectives.next_token import NextToken
 from danlu.train.settings import OptimizerConfig, TrainConfig
@@ -42,6 +42,9 @@ A, ALPHA, B, BETA, E = 406.4, 0.34, 410.7, 0.28, 1.69
 """Hoffmann 2022, equation 10: nats a token on web text; only used to rank sizes."""
 
 REPEAT = 15.4
+USED = 0.35
+"""Share of a matrix product's speed that training reaches, for a first guess."""
+
 MEASURED = 3
 """Candidates that are really run."""
 
@@ -84,21 +87,21 @@ def choose(
         runtime: where it will run.
     """
     rows = []
-    for layers, width in _promising(minutes, vocab_size, train.context, runtime):
-        model = shape(layers, width, vocab_size=vocab_size, context=train.context)
-        cfg = _batch(train, minutes)
+    for step, guess in _promising(minutes, vocab_size, train.context, runtime):
+        model = shape(*step, vocab_size=vocab_size, context=train.context)
+        cfg = train.model_copy(update={"batch_tokens": batch_tokens(guess, train.context)})
         seconds = step_seconds(model, OptimizerConfig(), cfg, runtime)
         speed = cfg.rows * cfg.context / seconds
         tokens = speed * minutes * 60
         loss = expected_loss(count.parameters(model), tokens, unique_tokens)
         rows.append((loss, speed, model, cfg))
         log.say(
-            f"  {layers} × {width}: {log.count(count.parameters(model))} parameters, "
+            f"  {step[0]} × {step[1]}: {log.count(count.parameters(model))} parameters, "
             f"{speed:,.0f} tokens/s",
             level=2,
         )
     _, speed, model, cfg = min(rows, key=lambda row: row[0])
-    optimizer = rates(model, cfg, steps_of(speed * minutes * 60, cfg))
+    optimizer = rates(steps_of(speed * minutes * 60, cfg))
     candidates = [
         {
             "name": f"{m.n_layers} × {m.d_model}",
@@ -148,13 +151,41 @@ def shape(layers: int, width: int, *, vocab_size: int, context: int) -> ModelCon
         head_dim=head,
         d_ff=-(-width * 8 // 3 // 64) * 64 if width >= 256 else 3 * width,
         max_len=context,
-        tied=width < 768,
+        tied=vocab_size > bigram_start.MAX_VOCAB and width < 768,
     )
 
 
-def rates(model: ModelConfig, train: TrainConfig, steps: float) -> OptimizerConfig:
-    """Learning rates for a model and a length of run; measured ones, see docs/log.md."""
-    return OptimizerConfig()
+def rates(steps: int) -> OptimizerConfig:
+    """Learning rates for a length of run.
+
+    Muon's needs no change over widths. The embedding's and the vectors' were measured at about a
+    thousand steps, where high ones win (docs/log.md); for longer runs they fall with 1/√steps to
+    the field's values.
+
+    >>> rates(1000).embed_lr, rates(100_000).embed_lr
+    (0.03, 0.006)
+    """
+    early = 0.03 * min((1500 / max(steps, 1)) ** 0.5, 1.0)
+    return OptimizerConfig(
+        name="muon",
+        lr=0.02,
+        embed_lr=max(early, 0.006),
+        vector_lr=max(early, 0.01),
+        weight_decay=0.0 if steps < 10_000 else 0.1,
+        momentum=0.9 if steps < 2_000 else 0.95,
+    )
+
+
+def batch_tokens(tokens: float, context: int) -> int:
+    """Tokens a step for a run of so many tokens: about 900 steps, in whole rows.
+
+    Larger batches use the machine better; smaller ones learn more from a token, until about here.
+
+    >>> batch_tokens(3_600_000, 256), batch_tokens(100_000, 256), batch_tokens(1e10, 1024)
+    (3840, 2048, 524288)
+    """
+    wanted = min(max(tokens / 900, 2048), 524_288)
+    return max(round(wanted / context), 1) * context
 
 
 def expected_loss(parameters: float, tokens: float, unique_tokens: float) -> float:
@@ -234,17 +265,23 @@ def machine(runtime: Runtime) -> dict[str, Any]:
 
 def _promising(
     minutes: float, vocab_size: int, context: int, runtime: Runtime
-) -> Iterator[tuple[int, int]]:
-    """The few steps of the ladder around the one that the law likes at the speed of a product."""
-    speed = product_flops(runtime) * (0.35 if runtime.device.type == "cpu" else 0.3)
+) -> Iterator[tuple[tuple[int, int], float]]:
+    """The few steps of the ladder that the law likes at the speed of a matrix product.
+
+    Yields (blocks, width) and the tokens that it would see.
+    """
+    speed = product_flops(runtime) * USED
+
+    def tokens(step: tuple[int, int]) -> float:
+        model = shape(*step, vocab_size=vocab_size, context=context)
+        return speed * minutes * 60 / count.train_flops_per_token(model, context)
 
     def loss(step: tuple[int, int]) -> float:
         model = shape(*step, vocab_size=vocab_size, context=context)
-        tokens = speed * minutes * 60 / count.train_flops_per_token(model, context)
-        return expected_loss(count.parameters(model), tokens, tokens)
+        return expected_loss(count.parameters(model), tokens(step), tokens(step))
 
     ranked = sorted(LADDER, key=loss)[:MEASURED]
-    return iter(sorted(ranked))
+    return iter([(step, tokens(step)) for step in sorted(ranked)])
 
 
 def product_flops(runtime: Runtime, size: int = 512) -> float:
@@ -259,10 +296,6 @@ def product_flops(runtime: Runtime, size: int = 512) -> float:
     return 2 * 4 * size**3 / best
 
 
-def _batch(train: TrainConfig, minutes: float) -> TrainConfig:
-    return train
-
-
 def _resident_bytes() -> int:
     """Memory that this process has now."""
     try:
@@ -270,8 +303,3 @@ def _resident_bytes() -> int:
             return int(file.read().split()[1]) * 4096
     except OSError:
         return hardware.peak_memory_bytes()
-
-
-def as_record(plan: Plan) -> dict[str, Any]:
-    """A plan with its settings."""
-    return asdict(plan)

@@ -48,10 +48,16 @@ FAMILY = Family(
         "reorder_and_upcast_attn": (None, False),
         "add_cross_attention": (None, False),
     },
-    ignore=r"attn\.(masked_)?bias$",
+    ignore=r"\.attn\.(masked_)?bias$",
     prefix="transformer.",
     values={
-        "activation": {"gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu"}
+        "activation_function": {
+            "gelu_new": "gelu_tanh",
+            "gelu_pytorch_tanh": "gelu_tanh",
+            "gelu": "gelu",
+            "relu": "relu",
+            "silu": "silu",
+        }
     },
     more=lambda theirs: {} if theirs.get("n_inner") else {"d_ff": 4 * theirs["n_embd"]},
     back=lambda ours: {

@@ -6,7 +6,7 @@ from typing import Any
 
 from danlu.errors import ModelError
 from danlu.models.config import ModelConfig
-from danlu.models.family import Family
+from danlu.models.family import OTHER_FAMILY, Family
 
 NAMES = {
     "embed": "model.embed_tokens",
@@ -36,24 +36,33 @@ KEYS = {
 }
 
 ACTIVATIONS = {
-    "activation": {"silu": "silu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
+    "hidden_act": {"silu": "silu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
 }
 
 FIXED = {"position": "rope", "norm": "rms", "gated": True}
 
 
 def read_rope(theirs: dict[str, Any]) -> dict[str, Any]:
-    """The rotary base, from the nested spelling of transformers 5 or the flat one of 4."""
-    nested = theirs.get("rope_parameters") or {}
-    kinds = [nested.get("rope_type"), *_kinds(theirs.get("rope_scaling"))]
-    if strange := [kind for kind in kinds if kind not in (None, "default")]:
-        raise ModelError(
-            f"rotary scaling {strange[0]!r} is not supported yet", expected="unscaled positions"
-        )
-    flat, inner = theirs.get("rope_theta"), nested.get("rope_theta")
-    if flat is not None and inner is not None and flat != inner:
-        raise ModelError("config.json gives two rotary bases", got=(flat, inner))
-    return {"rope_theta": float(inner or flat or 10_000.0)}
+    """The rotary base, from the nested spelling of transformers 5 or the flat one of 4.
+
+    Raises:
+        ModelError: positions are scaled, or the spellings contradict each other.
+    """
+    bases = [theirs.get("rope_theta")]
+    for key in ("rope_parameters", "rope_scaling"):
+        nested = theirs.get(key) or {"rope_type": "default"}
+        known = isinstance(nested, dict) and not nested.keys() - {"rope_type", "type", "rope_theta"}
+        if not known or nested.get("rope_type", nested.get("type")) != "default":
+            raise ModelError(
+                f"{key} asks for rotary positions that are not supported yet",
+                got=nested,
+                expected="rope_type 'default' and rope_theta, no more",
+            )
+        bases.append(nested.get("rope_theta"))
+    different = list(dict.fromkeys(base for base in bases if base is not None))
+    if len(different) > 1:
+        raise ModelError("config.json gives two rotary bases (rope_theta)", got=different)
+    return {"rope_theta": different[0]} if different else {}
 
 
 def write_rope(ours: ModelConfig) -> dict[str, Any]:
@@ -65,8 +74,14 @@ def write_rope(ours: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _kinds(scaling: Any) -> list[Any]:
-    return [scaling.get("rope_type") or scaling.get("type")] if isinstance(scaling, dict) else []
+def _back(ours: ModelConfig) -> dict[str, Any]:
+    if ours.d_model % ours.n_heads:  # transformers refuses to open it, whatever head_dim is
+        raise ModelError(
+            f"a llama checkpoint cannot say d_model = {ours.d_model} with n_heads = {ours.n_heads}",
+            expected="a multiple",
+            fix=OTHER_FAMILY,
+        )
+    return write_rope(ours)
 
 
 FAMILY = Family(
@@ -79,5 +94,5 @@ FAMILY = Family(
     prefix="model.",
     values=ACTIVATIONS,
     more=read_rope,
-    back=write_rope,
+    back=_back,
 )

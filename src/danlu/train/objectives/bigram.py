@@ -20,8 +20,6 @@ class Bigram:
         following_VV: [V, V] row t is the distribution of the token after t.
     """
 
-    unit = "tokens"
-
     def __init__(self, following_VV: Tensor) -> None:
         self.following = following_VV
 

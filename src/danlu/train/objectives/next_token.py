@@ -11,8 +11,6 @@ from danlu.types import IGNORE, Batch
 class NextToken:
     """Cross-entropy of the labels; positions labelled IGNORE (prompts, padding) do not count."""
 
-    unit = "tokens"
-
     def units(self, batch: Batch) -> int:
         """Number of labels that count, known before any forward pass."""
         return int((batch.labels != IGNORE).sum())
