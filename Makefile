@@ -20,7 +20,7 @@ dev:
 	@$(PYTHON) tools/install.py dev
 
 test: dev
-	$(BIN)/pytest -n 2 --cov=danlu --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --cov=danlu --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 check: dev
 	$(BIN)/ruff check

@@ -45,10 +45,18 @@ def read(cls: type[C], path: Path) -> C:
             raise ConfigError(f"{path} is too large for settings", expected="at most 1 MiB")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot read {path}: {why}", fix=_did_you_mean(path)) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8", fix="save it as UTF-8") from None
     return parse_yaml(cls, text, source=str(path))
+
+
+def _did_you_mean(path: Path) -> str:
+    """The recipe that was probably meant, from the same folder or from `recipes`."""
+    near = {p.name: p for place in (Path("recipes"), path.parent) for p in place.glob("*.y*ml")}
+    name = discover.nearest(path.name, near)
+    return f"did you mean {near[name]}?" if name else ""
 
 
 def parse_yaml(cls: type[C], text: str, *, source: str = "settings") -> C:

@@ -55,6 +55,11 @@ class Runtime:
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(device, dtype, rank, world)
 
+    @classmethod
+    def of(cls, device: torch.device) -> Runtime:
+        """This process alone on a device, in the number format of its settings."""
+        return cls.start(RuntimeConfig(device=device.type))
+
     def put(self, batch: Batch) -> TensorBatch:
         """A batch as int64 tensors on the device."""
         return TensorBatch(

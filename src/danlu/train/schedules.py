@@ -57,3 +57,8 @@ def factor(name: str, progress: float, *, warmup: float, final: float) -> float:
         return progress / warmup
     u = (progress - warmup) / max(1 - warmup, 1e-9)
     return SCHEDULES[name](min(u, 1.0), final)
+
+
+def default(progress: float) -> float:
+    """What `train.schedule` and its neighbours are when nothing is said."""
+    return factor("constant_then_decay", progress, warmup=0.02, final=0.0)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from danlu.errors import TrainingError
 from danlu.runtime import Runtime, TensorBatch
+from danlu.train import schedules
 from danlu.train.horizon import Horizon
 from danlu.train.optimizers import Optimizer
 from danlu.types import Batch
@@ -64,8 +65,8 @@ def steps(
     optimizer: Optimizer,
     *,
     horizon: Horizon,
-    factor: Callable[[float], float],
-    runtime: Runtime,
+    factor: Callable[[float], float] = schedules.default,
+    runtime: Runtime | None = None,
     seed: int = 0,
     start: int = 0,
 ) -> Iterator[StepInfo]:
@@ -78,7 +79,7 @@ def steps(
         optimizer: moves the parameters.
         horizon: when the run is over.
         factor: progress → what the learning rates are multiplied by.
-        runtime: device and ranks.
+        runtime: device and ranks; None: this process alone, where the parameters are.
         seed: of dropout.
         start: steps that earlier sessions have done.
 
@@ -86,7 +87,7 @@ def steps(
         TrainingError: a step has no units, or its loss or gradient is not finite; nothing was
             updated in that step.
     """
-    step = start
+    step, runtime = start, runtime or Runtime.of(optimizer.parameters[0].device)
     while (progress := horizon.progress(step)) < 1:
         began = time.perf_counter()
         micro = batches(step)
