@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import report_example
@@ -33,16 +30,3 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "first"
     report_example.write_base(folder, steps=300)
     return folder
-
-
-def embedded(page: str) -> dict[str, Any]:
-    """The JSON inside a page."""
-    found = re.search(r'<script type="application/json" id="danlu-data">(.*?)</script>', page, re.S)
-    assert found is not None
-    data: dict[str, Any] = json.loads(found[1])
-    return data
-
-
-def panels(page: str) -> list[str]:
-    """The names of the panels of a page, in order."""
-    return re.findall(r'<section id="(\w+)" class="panel">', page)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -423,3 +424,16 @@ def write_life(folder: Path, steps: int = 2000) -> Path:
 
 if __name__ == "__main__":
     write_life(Path(sys.argv[1]))
+
+
+def embedded(page: str) -> dict[str, Any]:
+    """The JSON inside a page."""
+    found = re.search(r'<script type="application/json" id="danlu-data">(.*?)</script>', page, re.S)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def panels(page: str) -> list[str]:
+    """The names of the panels of a page, in order."""
+    return re.findall(r'<section id="(\w+)" class="panel">', page)

@@ -32,8 +32,12 @@ def test_the_figure_shows_the_numbers_of_the_run(report):
     raw = drawn["data"][0]
     assert raw["y"][raw["x"].index(SPIKE_STEP)] == SPIKE_LOSS
     lines = [trace["y"] for trace in drawn["data"] if trace.get("xaxis") == "x2"]
-    assert [line[0] for line in lines[:-1]] == [b["loss"] for b in BASELINES]
-    assert drawn["data"][-1]["text"][-1] == "Kneser-Ney 5-gram  3.83"
+    own = report.runs[0].result.loss
+    assert [line[0] for line in lines[:-1]] == [*(b["loss"] for b in BASELINES), own]
+    assert drawn["data"][-1]["text"][-2:] == [
+        "Kneser-Ney 5-gram  3.83",
+        "this model, in the end  3.68",
+    ]
 
 
 def test_names_of_near_baselines_are_moved_apart(report):

@@ -6,8 +6,16 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import embedded, panels
-from report_example import HOSTILE, NOW, SPIKE_LOSS, SPIKE_STEP, write_json, write_life
+from report_example import (
+    HOSTILE,
+    NOW,
+    SPIKE_LOSS,
+    SPIKE_STEP,
+    embedded,
+    panels,
+    write_json,
+    write_life,
+)
 
 from danlu import files
 from danlu.report import collect, render, write

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from danlu import config, files, log
 from danlu.commands import tokenizer as tokenizer_command
 from danlu.data import prepare
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from danlu.commands.pretrain import Config as PretrainConfig
+    from danlu.evaluate.perplexity import Perplexity
     from danlu.runtime import Runtime
     from danlu.tune.planner import Plan
 
-QUICK_TOKENS = 20_000
-"""Held-out tokens that are looked at during training; all are at the end."""
+QUICK, PIECE = 16, 1024
+"""Held-out text that is looked at during training: pieces of so many tokens; all is at the end."""
 
 LOOKED_AT = 201
 """Held-out documents among which the one is chosen that samples begin with."""
@@ -216,10 +219,21 @@ def stream_batches(shards: Shards, train: TrainConfig, runtime: Runtime) -> Stre
     )
 
 
-def quick_bytes(shards: Shards) -> int:
-    """Bytes of text behind the first QUICK_TOKENS held-out tokens, by their share."""
-    total = shards.count("held_out")
-    return max(round(shards.text_bytes("held_out") * min(QUICK_TOKENS, total) / total), 1)
+def quick_evaluation(shards: Shards, train: TrainConfig) -> Perplexity:
+    """Measures on pieces from all over the held-out text, each token with half a row of context."""
+    from danlu.evaluate.perplexity import Perplexity
+
+    tokens = shards.tokens("held_out")
+    size = min(PIECE, max(len(tokens) // QUICK, 2))
+    starts = np.linspace(0, len(tokens) - size, QUICK).astype(int)
+    pieces = [np.asarray(tokens[at : at + size]) for at in starts]
+    share = sum(map(len, pieces)) / len(tokens)
+    return Perplexity(
+        pieces,
+        text_bytes=max(round(shards.text_bytes("held_out") * share), 1),
+        window=train.context,
+        stride=max(train.context // 2, 1),
+    )
 
 
 def sampler(text: Text, runtime: Runtime) -> Callable[[nn.Module], tuple[str, str]]:

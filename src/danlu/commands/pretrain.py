@@ -66,7 +66,6 @@ def run(cfg: Config) -> dict[str, Any]:
     """Train to the end of the run, and say how it went."""
     from danlu.commands import _records as records
     from danlu.commands import _text as stages
-    from danlu.evaluate.perplexity import Perplexity
     from danlu.models.init import initialise
     from danlu.models.transformer import Transformer
     from danlu.runtime import Runtime
@@ -90,12 +89,6 @@ def run(cfg: Config) -> dict[str, Any]:
         optimizer=cfg.optimizer,
         runtime=runtime,
     )
-    evaluate = Perplexity(
-        text.shards.tokens("held_out")[: stages.QUICK_TOKENS],
-        text_bytes=stages.quick_bytes(text.shards),
-        window=cfg.train.context,
-        stride=cfg.train.context,
-    )
     with Run(cfg.out, cfg, about) as folder:
         folder.publish(model, text.tokenizer)
         records.describe(folder.folder, cfg)
@@ -104,7 +97,7 @@ def run(cfg: Config) -> dict[str, Any]:
             tokens = text.shards.tokens("train")
             bigram_start.start(model, tokens, runtime=runtime, seed=cfg.train.seed)
         watch = Watch(
-            evals={"held_out": evaluate},
+            evals={"held_out": stages.quick_evaluation(text.shards, cfg.train)},
             sample=stages.sampler(text, runtime),
             view=records.view(folder.folder),
             name="pretrain",

@@ -29,7 +29,9 @@ SMALL: dict[str, tuple[str, str]] = {
 }
 """The small charts in their order: d3 format of the values, and their unit."""
 MAX_LABEL = 26
+OWN = "this model"
 KNOWN = {
+    OWN: "own",
     "uniform (ln V)": "uniform",
     "unigram": "unigram",
     "bigram": "bigram",
@@ -54,7 +56,11 @@ def figures(report: Report) -> dict[str, Figure]:
 
 
 def loss(run: Run, index: int) -> Figure | None:
-    """Training loss, raw and smoothed, evaluations, and a dashed line for each baseline."""
+    """Training loss, raw and smoothed, evaluations, and a dashed line for each baseline.
+
+    A full line is the model at the end, on the same tokens as the baselines; evaluations on the
+    way are on a part of them.
+    """
     data: list[Figure] = []
     if "loss" in run.series:
         at = f"@d.runs.{index}.series.loss"
@@ -93,11 +99,12 @@ def loss(run: Run, index: int) -> Figure | None:
             "fixedrange": True,
         }
         layout["margin"]["r"] = 178
-    return {"data": data + _baseline_lines(baselines), "layout": layout}
+    own = [Scores(name=OWN, loss=run.result.loss)] if run.result and baselines else []
+    return {"data": data + _baseline_lines([*baselines, *own]), "layout": layout}
 
 
 def _baseline_lines(baselines: list[Scores]) -> list[Figure]:
-    """A dashed line for each baseline and their names at the right, on an x axis from 0 to 1.
+    """A line for each baseline and for the model, and their names at the right; x is from 0 to 1.
 
     Names of lines that are near each other are moved apart, downwards. On a narrow screen the
     page's script hides the names (`meta` says which trace they are); they are listed below.
@@ -105,12 +112,16 @@ def _baseline_lines(baselines: list[Scores]) -> list[Figure]:
     ordered = by_loss(baselines)
     apart = 0.06 * max((b.loss or 0.0 for b in ordered), default=0.0)
     common = {"type": "scatter", "xaxis": "x2", "hoverinfo": "skip", "showlegend": False}
-    line = {"color": "@c.muted", "width": 1.2, "dash": "dash"}
+    lines = {
+        True: {"color": "@c.accent", "width": 1.2},
+        False: {"color": "@c.muted", "width": 1.2, "dash": "dash"},
+    }
     traces: list[Figure] = []
     heights: list[float] = []
     for baseline in ordered:
         value = baseline.loss or 0.0
-        traces.append({**common, "mode": "lines", "x": [0, 1], "y": [value] * 2, "line": line})
+        line = {"x": [0, 1], "y": [value] * 2, "line": lines[baseline.name == OWN]}
+        traces.append({**common, "mode": "lines", **line})
         heights.append(min(value, heights[-1] - apart) if heights else value)
     names = [f"{baseline_name(b.name, escape=True)}  {b.loss:.2f}" for b in ordered]
     font = {"color": "@c.soft", "size": 11, "shadow": ", ".join(["0 0 3px @c.card"] * 4)}

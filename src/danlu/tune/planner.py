@@ -182,7 +182,7 @@ def batch_tokens(tokens: float, context: int) -> int:
     Larger batches use the machine better; smaller ones learn more from a token, until about here.
 
     >>> batch_tokens(3_600_000, 256), batch_tokens(100_000, 256), batch_tokens(1e10, 1024)
-    (3840, 2048, 524288)
+    (4096, 2048, 524288)
     """
     wanted = min(max(tokens / 900, 2048), 524_288)
     return max(round(wanted / context), 1) * context
