@@ -49,6 +49,10 @@ def test_an_unknown_model_says_what_is_expected(here: Path, capsys: Capture) -> 
     for command in ("generate", "evaluate", "chat"):
         assert "runs/bsae" in refused(capsys, 3, command, "runs/bsae")
         assert "config.json" in refused(capsys, 3, command, "runs/base")
+    assert "runs/bsae" in refused(capsys, 3, "finetune", "--base", "runs/bsae", "--dry-run")
+    (here / "runs" / "base" / "config.json").write_text("{}")
+    assert "did you mean runs/base?" in refused(capsys, 3, "generate", "runs/bsae")
+    assert "did you mean runs/base?" in refused(capsys, 3, "generate", "runs")
 
 
 def test_a_recipe_with_five_mistakes_gets_five_answers(here: Path, capsys: Capture) -> None:

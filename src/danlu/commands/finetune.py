@@ -103,10 +103,9 @@ def run(cfg: Config) -> dict[str, Any]:
 
 def plan(cfg: Config) -> dict[str, Any]:
     """What would be trained on; nothing is trained."""
-    from danlu.files import read_json
-    from danlu.models import count, family
+    from danlu.models import count, hub
 
-    model = family.read_config(read_json(cfg.base / "config.json"))
+    model = hub.config_of(cfg.base)
     return {
         "base": str(cfg.base),
         "parameters": count.parameters(model),

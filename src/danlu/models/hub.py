@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from danlu import files
+from danlu import discover, files
 from danlu.errors import ModelError
 from danlu.models import family as families
 from danlu.models import weights
@@ -51,16 +51,8 @@ def load(
         ModelError: the model is missing, damaged or of an unknown kind; the message says what.
         DataError: so is the tokenizer, or config.json is not JSON.
     """
-    if not folder.is_dir():
-        raise ModelError(f"no model folder {folder}", expected="a folder with config.json")
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"{folder} is no model folder",
-            got="no config.json",
-            expected="a run folder such as runs/demo/base, or a Hugging Face checkpoint",
-        )
+    config = config_of(folder)
     tokenizer = Tokenizer.load(folder)
-    config = _config(folder)
     _check_vocabulary(config, tokenizer, folder)
     model = _filled(config, folder, device=device, dtype=dtype)
     return Loaded(model.eval(), tokenizer, folder)
@@ -70,11 +62,38 @@ def load_model(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
 ) -> Transformer:
     """Only the model of a folder; see `load`."""
-    return _filled(_config(folder), folder, device=device, dtype=dtype)
+    return _filled(config_of(folder), folder, device=device, dtype=dtype)
 
 
-def _config(folder: Path) -> ModelConfig:
+def config_of(folder: Path) -> ModelConfig:
+    """What the model of a folder is.
+
+    Raises:
+        ModelError: it is no model folder, or of an unknown kind.
+        DataError: config.json is not JSON.
+    """
+    if not folder.is_dir():
+        raise ModelError(
+            f"no model folder {folder}",
+            expected="a folder with config.json",
+            fix=_did_you_mean(folder),
+        )
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} is no model folder",
+            got="no config.json",
+            expected="a run folder such as runs/demo/base, or a Hugging Face checkpoint",
+            fix=_did_you_mean(folder),
+        )
     return families.read_config(files.read_json(folder / "config.json"))
+
+
+def _did_you_mean(folder: Path) -> str:
+    """The model that was probably meant: one inside, beside, or under `runs`."""
+    places = [*folder.glob("*"), *folder.parent.glob("*"), *Path("runs").glob("**")]
+    have = {str(place) for place in places if (place / "config.json").is_file()}
+    name = discover.nearest(str(folder), have)
+    return f"did you mean {name}?" if name else ""
 
 
 def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer, where: object) -> None:

@@ -137,7 +137,7 @@ class Candidate(Record):
     name: Text = ""
     parameters: Number = None
     tokens_per_s: Number = None
-    predicted_loss: Number = None
+    relative_loss: Number = None
     chosen: bool = False
 
 

@@ -100,14 +100,14 @@ def choose(
             f"{speed:,.0f} tokens/s",
             level=2,
         )
-    _, speed, model, cfg = min(rows, key=lambda row: row[0])
+    best, speed, model, cfg = min(rows, key=lambda row: row[0])
     optimizer = rates(steps_of(speed * minutes * 60, cfg))
     candidates = [
         {
             "name": f"{m.n_layers} × {m.d_model}",
             "parameters": count.parameters(m),
             "tokens_per_s": round(s),
-            "predicted_loss": round(loss, 3),
+            "relative_loss": round(loss / best, 3),
             "chosen": m is model,
         }
         for loss, s, m, _ in rows
