@@ -2,7 +2,7 @@
 
     python tools/run_readme.py README.md
 
-So the README cannot promise what does not work. Demos are shortened to one minute; commands that
+So the README cannot promise what does not work. `my_texts` are this project's own. Demos are shortened to one minute; commands that
 talk with a person get their words from a pipe; `make` is left to the caller.
 """
 
@@ -48,8 +48,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         texts = Path(folder) / "my_texts"
         texts.mkdir()
-        for source in sorted((ROOT / "docs").glob("**/*.md")):
-            texts.joinpath(source.name).write_text(source.read_text("utf-8"), "utf-8")
+        for source in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]:
+            name = "-".join(source.relative_to(ROOT).with_suffix(".txt").parts)
+            texts.joinpath(name).write_text(source.read_text("utf-8"), "utf-8")
         (Path(folder) / "recipes").symlink_to(ROOT / "recipes")
         for kind, source in commands(path.read_text("utf-8")):
             line = shortened(source) if kind == "sh" else source
