@@ -2,8 +2,9 @@
 
     python tools/run_readme.py README.md
 
-So the README cannot promise what does not work. `my_texts` are this project's own. Demos are shortened to one minute; commands that
-talk with a person get their words from a pipe; `make` is left to the caller.
+So the README cannot promise what does not work. `my_texts` are this project's own. Demos are
+shortened to one minute; commands that talk with a person get their words from a pipe; `make` is
+left to the caller.
 """
 
 from __future__ import annotations
