@@ -66,8 +66,7 @@ def test_one_backward() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "backward"
     ]
-    allowed = {"train/steps.py", "train/bigram_start.py"}  # the second fits two tables beforehand
-    assert uses.count("train/steps.py") == 1 and set(uses) <= allowed
+    assert uses == ["train/steps.py"]
 
 
 def test_ranks_are_the_runtime_s_business() -> None:
