@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,8 @@ def parse(*argv: str) -> command.Config:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
     for n in range(25):
-        (tmp_path / "in" / f"{n}.txt").write_text(f"{n}. {FABLE}")
+        words = random.Random(n).sample(FABLE.split(), 16)
+        (tmp_path / "in" / f"{n}.txt").write_text(f"{n}. {' '.join(words)}")
     (tmp_path / "in" / "short.txt").write_text("Short.")
     return tmp_path / "in"
 

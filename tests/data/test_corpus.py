@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from data_examples import FABLE
+from data_examples import APART, FABLE
 
 from danlu import files
 from danlu.data import corpus, parts, rows
@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         for n in range(40):
             row = {"text": f"Fable {n}. {FABLE}", "title": f"No. {n}"}
             file.write(json.dumps(row) + "\n")
-    return prepare([root / "a.jsonl"], root / "out")
+    return prepare([root / "a.jsonl"], root / "out", APART)
 
 
 @pytest.fixture
@@ -146,18 +146,11 @@ def test_if_the_swap_fails_the_old_folder_is_back(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_many_small_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART_BYTES", 2_000)
-    writer = parts.Parts(tmp_path, "train", files.Disk())
+def test_rows_are_written_and_come_back(tmp_path: Path) -> None:
     documents = [Document(f"{n} {FABLE}", str(n), {"file": "f"}) for n in range(50)]
-    monkeypatch.setattr(rows, "BATCH_ROWS", 4)
-    for batch in rows.batches(documents):
-        writer.add(batch)
-    written = writer.close()
-    assert list(written) == [f"train-{n:05}.parquet" for n in range(len(written))]
-    assert len(written) > 3
-    assert all((tmp_path / name).stat().st_size == w["bytes"] for name, w in written.items())
-    back = [d for name in written for b in parts.read(tmp_path / name) for d in rows.documents(b)]
-    assert back == documents
-    assert sum(record["rows"] for record in written.values()) == 50
-    assert parts.Parts(tmp_path, "empty", files.Disk()).close()["empty-00000.parquet"]["rows"] == 0
+    path = tmp_path / "train-00000.parquet"
+    written = parts.write(path, list(rows.batches(documents)), files.Disk())
+    assert path.stat().st_size == written["bytes"]
+    assert written["rows"] == 50
+    assert [d for batch in parts.read(path) for d in rows.documents(batch)] == documents
+    assert parts.write(path, [], files.Disk())["rows"] == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_examples import FABLE, POEM
+from data_examples import APART, FABLE, POEM
 
 from danlu import discover
 from danlu.data import pairs
@@ -40,7 +40,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
             text = f"{' '.join(words)}.\nIt was number {n}. So it was, and so it stayed.\n"
             row = {"text": text, "title": f"Fable {n}"} if n % 2 else {"text": text}
             file.write(json.dumps(row) + "\n")
-    return prepare([root / "a.jsonl"], root / "out", PrepareSettings(held_out=0.2))
+    return prepare([root / "a.jsonl"], root / "out", APART.model_copy(update={"held_out": 0.2}))
 
 
 def test_what_does() -> None:

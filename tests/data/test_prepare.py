@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_examples import FABLE, POEM
+from data_examples import APART, FABLE, POEM
 
 from danlu import files
 from danlu.data import rows
@@ -37,7 +37,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_account_of_a_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    corpus = prepare([texts(tmp_path / "in")], tmp_path / "out")
+    corpus = prepare([texts(tmp_path / "in")], tmp_path / "out", APART)
     manifest = corpus.manifest
     assert {why: gone["documents"] for why, gone in manifest["removed"].items()} == {
         "duplicate": 1,
@@ -63,7 +63,7 @@ def test_the_account_of_a_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert sum(manifest["lengths"]["before"]) == 35
     assert sum(manifest["lengths"]["after"]) == 32
     steps = {step["name"]: step for step in manifest["steps"]}
-    assert list(steps) == ["repair", "exact", "short", "repetitive"]
+    assert list(steps) == ["repair", "short", "repetitive", "exact"]
     assert steps["repair"]["stats"]["mojibake"] == 1
     assert list(steps["exact"]["removed"]) == ["duplicate"]
     assert list(steps["repetitive"]["removed"]) == ["repetitive: duplicate lines"]
@@ -87,7 +87,7 @@ def test_no_file_is_on_both_sides(tmp_path: Path) -> None:
     for n in range(60):
         near = [{"text": f"{FABLE} ({n}, {copy})"} for copy in range(4)]
         (folder / f"{n}.jsonl").write_text("\n".join(map(json.dumps, near)))
-    corpus = prepare([folder], tmp_path / "out")
+    corpus = prepare([folder], tmp_path / "out", APART)
     train = {d.meta["file"] for d in corpus.documents("train")}
     held = {d.meta["file"] for d in corpus.documents("held_out")}
     assert corpus.manifest["split_by"] == "file"
@@ -100,18 +100,18 @@ def test_the_same_again_opens_what_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = texts(tmp_path / "in"), tmp_path / "out"
-    first = prepare([folder], out)
+    first = prepare([folder], out, APART)
     before, times = content(out), [path.stat().st_mtime_ns for path in sorted(out.iterdir())]
-    assert prepare([folder], out) == first
+    assert prepare([folder], out, APART) == first
     assert "holds this corpus already" in capsys.readouterr().err
     assert [path.stat().st_mtime_ns for path in sorted(out.iterdir())] == times
-    prepare([folder], out, force=True)
+    prepare([folder], out, APART, force=True)
     assert content(out) == before
 
 
 def test_another_corpus_in_the_way(tmp_path: Path) -> None:
     folder, out = texts(tmp_path / "in"), tmp_path / "out"
-    prepare([folder], out)
+    prepare([folder], out, APART)
     before = content(out)
     with pytest.raises(ConfigError, match="made otherwise") as error:
         prepare([folder], out, PrepareSettings(min_characters=41, steps=("repair",)))
@@ -122,7 +122,7 @@ def test_another_corpus_in_the_way(tmp_path: Path) -> None:
     (folder / "01.txt").unlink()
     (folder / "new.txt").write_text(FABLE)
     with pytest.raises(ConfigError) as error:
-        prepare([folder], out)
+        prepare([folder], out, APART)
     assert error.value.got == "01.txt: gone; 00.txt: changed; new.txt: new"
     with pytest.raises(ConfigError) as error:
         prepare([], out, PrepareSettings(python_docs_mb=0.01))
@@ -130,20 +130,20 @@ def test_another_corpus_in_the_way(tmp_path: Path) -> None:
     for n in range(2, 12):
         (folder / f"{n:02}.txt").unlink()
     with pytest.raises(ConfigError, match="and 8 more"):
-        prepare([folder], out)
+        prepare([folder], out, APART)
     assert content(out) == before
-    prepare([folder], out, force=True)
+    prepare([folder], out, APART, force=True)
     assert content(out) != before
 
 
 def test_a_damaged_corpus_of_the_same_kind_is_said(tmp_path: Path) -> None:
     folder, out = texts(tmp_path / "in"), tmp_path / "out"
-    prepare([folder], out)
+    prepare([folder], out, APART)
     (out / "train-00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="truncated") as error:
-        prepare([folder], out)
+        prepare([folder], out, APART)
     assert "--force" in error.value.fix
-    prepare([folder], out, force=True).verify()
+    prepare([folder], out, APART, force=True).verify()
 
 
 class Stops(files.Disk):
@@ -188,13 +188,13 @@ def test_stopped_anywhere_it_leaves_a_whole_corpus_or_none(
     tmp_path: Path, force: bool, error: BaseException
 ) -> None:
     folder, out = texts(tmp_path / "in", 20), tmp_path / "out"
-    whole = content(prepare([folder], tmp_path / "whole").folder)
+    whole = content(prepare([folder], tmp_path / "whole", APART).folder)
     old: dict[str, bytes] = {}
     if force:
-        old = content(prepare([folder], out, PrepareSettings(min_characters=1)).folder)
+        old = content(prepare([folder], out, APART.model_copy(update={"min_characters": 1})).folder)
     for count in itertools.count():
         try:
-            prepare([folder], out, force=True, disk=Stops(count, error))
+            prepare([folder], out, APART, force=True, disk=Stops(count, error))
         except (KeyboardInterrupt, ResourceError):
             assert (
                 content(out) in (old, whole)
@@ -228,7 +228,7 @@ def test_one_bad_file_among_good_ones_stops_and_is_named(tmp_path: Path) -> None
     folder = texts(tmp_path / "in", 5)
     (folder / "bad.txt.gz").write_bytes(gzip.compress(FABLE.encode())[:-9])
     with pytest.raises(DataError, match=r"bad\.txt\.gz is a broken gzip file"):
-        prepare([folder], tmp_path / "out")
+        prepare([folder], tmp_path / "out", APART)
     assert not (tmp_path / "out").exists()
 
 
@@ -236,7 +236,7 @@ def test_duplicate_ids_become_unique_and_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     written = [{"id": n % 2, "text": f"{n} {FABLE}"} for n in range(5)]
     path.write_text("\n".join(map(json.dumps, [*written, {"id": "0~2", "text": POEM}])))
-    corpus = prepare([path], tmp_path / "out")
+    corpus = prepare([path], tmp_path / "out", APART)
     ids = {d.id for part in ("train", "held_out") for d in corpus.documents(part)}
     assert ids == {f"a.jsonl#{name}" for name in ("0", "1", "0~2", "1~2", "0~3", "0~2~2")}
     assert corpus.manifest["duplicate_ids"] == 4
@@ -244,9 +244,9 @@ def test_duplicate_ids_become_unique_and_are_counted(tmp_path: Path) -> None:
 
 def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = texts(tmp_path / "in")
-    one = content(prepare([folder], tmp_path / "one").folder)
+    one = content(prepare([folder], tmp_path / "one", APART).folder)
     monkeypatch.setattr(rows, "BATCH_ROWS", 3)
-    two = prepare([folder], tmp_path / "two")
+    two = prepare([folder], tmp_path / "two", APART)
     assert [d.id for d in Corpus.open(tmp_path / "one").documents()] == [
         d.id for d in two.documents()
     ]
@@ -267,7 +267,7 @@ def test_what_was_odd_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for n in range(5):
         written = [{"body": f"{n} {m} {FABLE}"} for m in range(3)] + [{"body": ""}]
         (tmp_path / f"{n}.jsonl").write_text("\n".join(map(json.dumps, written)))
-    prepare([tmp_path], tmp_path / "out")
+    prepare([tmp_path], tmp_path / "out", APART)
     said = capsys.readouterr().err
     assert "0.jsonl, 1.jsonl, 2.jsonl and 2 more: the text is in the field 'body'" in said
     assert "! 5 rows have no text and were left out: 0.jsonl" in said
@@ -275,8 +275,8 @@ def test_what_was_odd_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_the_output_may_lie_in_the_input(tmp_path: Path) -> None:
     folder = texts(tmp_path / "in")
-    prepare([folder], folder / "corpus")
-    assert prepare([folder], folder / "corpus").manifest["counts"]["read"]["documents"] == 35
+    prepare([folder], folder / "corpus", APART)
+    assert prepare([folder], folder / "corpus", APART).manifest["counts"]["read"]["documents"] == 35
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:

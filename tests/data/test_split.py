@@ -7,13 +7,21 @@ from hypothesis import strategies as st
 from danlu.data import split
 from danlu.errors import DataError
 
+
+def decide(files: dict[str, int], documents: dict[str, int], share: float) -> split.Split:
+    out = {name: size for name, size in documents.items() if split.place(name) < share}
+    sums = split.Documents(len(documents), sum(documents.values()), len(out), sum(out.values()))
+    return split.decide(files, sums, share, lambda: documents)
+
+
 SIZES = st.dictionaries(st.text(min_size=1, max_size=6), st.integers(1, 10_000), min_size=2)
 
 
 def test_files_stay_together_and_the_share_is_about_right() -> None:
     files = {f"f{n}": 100 + n % 7 for n in range(2000)}
-    decided = split.decide(files, {"d1": 1, "d2": 1}, 0.05)
+    decided = decide(files, {"d1": 1, "d2": 1}, 0.05)
     assert decided.by == "file"
+    assert decided.held_out
     assert 0.035 < len(decided.held_out) / len(files) < 0.065
     one = next(iter(decided.held_out))
     assert {decided.of(f"{one}#{n}", one) for n in range(9)} == {"held_out"}
@@ -21,11 +29,11 @@ def test_files_stay_together_and_the_share_is_about_right() -> None:
 
 def test_few_files_are_split_by_document() -> None:
     documents = {f"a#{n}": 50 for n in range(300)}
-    decided = split.decide({"a": 15_000}, documents, 0.05)
+    decided = decide({"a": 15_000}, documents, 0.05)
     assert decided.by == "document"
     sides = [decided.of(name, "a") for name in documents]
     assert 5 <= sides.count("held_out") <= 30
-    assert split.decide({f"f{n}": 9 for n in range(20)}, documents, 0.05).by == "file"
+    assert decide({f"f{n}": 9 for n in range(20)}, documents, 0.05).by == "file"
 
 
 def test_adding_files_moves_none_that_were_there() -> None:
@@ -53,7 +61,7 @@ def test_one_huge_file_is_not_held_out() -> None:
 
 def test_one_document_cannot_be_split() -> None:
     with pytest.raises(DataError, match="too small to hold any of it out") as error:
-        split.decide({"a": 5}, {"a": 5}, 0.05)
+        decide({"a": 5}, {"a": 5}, 0.05)
     assert "1 document of 5 bytes" in str(error.value)
 
 

@@ -14,9 +14,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from tyro.conf import Positional
 
-from danlu.data import prepare
+from danlu.data import executors, prepare
 from danlu.data.settings import PrepareSettings
 
 
@@ -32,10 +33,27 @@ class Config(PrepareSettings):
     force: bool = False
     """Replace a corpus that is there already."""
 
+    skip_broken: bool = False
+    """Go on where a file cannot be read to its end, and report it, instead of stopping."""
+
+    processes: int = Field(0, ge=0)
+    """Worker processes; 0 takes all cores. The corpus does not depend on it."""
+
+    on: str = ""
+    """A cluster to work on: `ray` starts one here, `ray://host:10001` connects to one."""
+
 
 def run(cfg: Config) -> dict[str, Any]:
     """Write the corpus; returns its counts, what was removed and why, and what to do next."""
-    corpus = prepare.prepare(cfg.paths, cfg.out, cfg, force=cfg.force)
+    found = prepare.look(cfg.paths, cfg.out, cfg)
+    corpus = prepare.prepare(
+        cfg.paths,
+        cfg.out,
+        cfg,
+        force=cfg.force,
+        skip_broken=cfg.skip_broken,
+        executor=executors.chosen(cfg.on, cfg.processes, found.bytes),
+    )
     manifest = corpus.manifest
     return {
         "corpus": str(cfg.out),

@@ -127,7 +127,7 @@ def replacing(out: Path, disk: files.Disk) -> Iterator[Path]:
         disk.fsync_dir(new)
     with _nothing_left(new):
         disk.unlink(lock.path)
-        _swap(new, out, disk)
+        swap(new, out, disk)
 
 
 @contextlib.contextmanager
@@ -141,7 +141,7 @@ def _nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
-def _swap(new: Path, out: Path, disk: files.Disk) -> None:
+def swap(new: Path, out: Path, disk: files.Disk) -> None:
     """Put a folder in the place of another; if that fails, the old one is back."""
     old = out.with_name(f".{out.name}.old")
     disk.rmtree(old)

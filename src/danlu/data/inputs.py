@@ -64,6 +64,16 @@ class SourceFile:
         """The name of the source that the file belongs to."""
         return self.group or self.name
 
+    def as_json(self) -> dict[str, Any]:
+        """For another process; `notes` stay here."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "notes"}
+        return fields | {"path": str(self.path.absolute())}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> SourceFile:
+        """What `as_json` gave."""
+        return cls(**fields | {"path": Path(fields["path"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

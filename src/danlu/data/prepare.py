@@ -1,30 +1,40 @@
-"""Raw text to a corpus: read, clean step by step, hold some out, write.
+"""Raw text to a corpus: read, clean step by step, compare, hold some out, write.
 
-Two passes, so that memory is bounded by a few hundred MB and not by the text: the first reads and
-cleans into files beside the output, the second deals their rows out. Which documents are held out
-is only known when all are read.
+The text goes through in portions, each a task of its own (`danlu.data.stages`), in this process,
+in several, or on a cluster. What must be known of all portions at once, duplicates and the split,
+is decided between the stages, from numbers on disk. So memory does not grow with the text, and
+what was done before an interruption is not done again: it is kept in the folder `.NAME.work` beside
+the output until the corpus is complete.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 import danlu
 from danlu import discover, files, log
-from danlu.data import inputs, parts, rows, split
-from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, replacing
+from danlu.data import inputs, judging, reading, rows, split
+from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, swap
+from danlu.data.executors import Executor
+from danlu.data.executors.serial import Serial
 from danlu.data.inputs import Found, SourceFile
-from danlu.data.reading import Reading
+from danlu.data.judged import REASONS
+from danlu.data.portions import Dealer
 from danlu.data.settings import PrepareSettings
 from danlu.data.sources import python_docs
+from danlu.data.stages.deal import IN_HELD_OUT, SURVIVORS
+from danlu.data.steps import contamination
 from danlu.data.tally import Amount, Tally
+from danlu.data.work import Task, Work
 from danlu.errors import ConfigError, DataError
+
+NO_TEXT = "files without any text in them"
+SAMPLE_BYTES = 5_000_000
+"""About how much text diversity is measured on."""
 
 
 def prepare(
@@ -33,11 +43,14 @@ def prepare(
     settings: PrepareSettings | None = None,
     *,
     force: bool = False,
+    skip_broken: bool = False,
+    executor: Executor | None = None,
     disk: files.Disk | None = None,
 ) -> Corpus:
     """The corpus made from `paths` (none: Python's documentation), written to the folder `out`.
 
-    Where the same settings and files made a corpus at `out` before, that one is opened.
+    Where the same settings and files made a corpus at `out` before, that one is opened; where they
+    were interrupted, it goes on.
 
     Raises:
         DataError: a file cannot be used, or nothing is left after cleaning.
@@ -46,42 +59,25 @@ def prepare(
     """
     settings, disk, out = settings or PrepareSettings(), disk or files.Disk(), out.absolute()
     found = look(paths, out, settings)
-    steps = [
-        discover.find("danlu.data.steps", name, "step").build(settings) for name in settings.steps
-    ]
-    recipe = {
-        **settings.model_dump(mode="json", include=set(PrepareSettings.model_fields)),
-        "steps": [f"{step.name} {step.version}" for step in steps],
-        "source": "files" if paths else "python_docs",
-    }
+    recipe = _recipe(settings, "files" if paths else "python_docs", skip_broken)
     if not force and (same := _existing(out, recipe, found.files)):
         log.say(f"{out} holds this corpus already: nothing to do")
         return same
     make_way(out, force=force)
-    log.say(f"reading {len(found.files):,} files, {log.size(found.bytes)}")
-    started = time.monotonic()
-    reading = Reading(found.files, python_docs_bytes=round(settings.python_docs_mb * 1e6))
-    tally = Tally()
     disk.mkdir(out.parent)
-    with replacing(out, disk) as folder:
-        spool = parts.Parts(folder, "spool", disk, sync=False)
-        decided = _clean(reading, steps, tally, spool, settings)
-        record, amounts = _deal(folder, list(spool.files), decided, disk)
-        manifest = {
-            "format": FORMAT,
-            "kind": "corpus",
+    with _working(out, disk) as work:
+        plan = {
             "danlu": danlu.__version__,
+            "settings": settings.model_dump(mode="json", include=set(PrepareSettings.model_fields)),
             "recipe": recipe,
-            "sources": reading.sources(),
-            "skipped": found.skipped,
-            "duplicate_ids": reading.duplicate_ids,
-            **tally.as_json(steps),
-            "split_by": decided.by,
-            "files": record,
+            "skip_broken": skip_broken,
+            "comparisons": [step.name for step in rows.comparisons(settings)],
         }
-        manifest["counts"] |= {name: amounts[name].as_json() for name in split.NAMES}
-        disk.write(folder / MANIFEST, files.json_bytes(manifest))
-    _say(reading, tally, amounts, decided, time.monotonic() - started)
+        if work.start(plan):
+            log.say("going on where it was interrupted")
+        with executor or Serial() as running:
+            _Preparation(work, found, recipe, running).run()
+        swap(work.corpus, out, disk)
     return Corpus.open(out)
 
 
@@ -98,63 +94,185 @@ def look(paths: Sequence[Path], out: Path, settings: PrepareSettings) -> Found:
     )
 
 
-def _clean(
-    reading: Reading,
-    steps: Sequence[rows.Step],
-    tally: Tally,
-    spool: parts.Parts,
-    settings: PrepareSettings,
-) -> split.Split:
-    """First pass: every document through every step into the spool; then the split is known."""
-    batches = tally.watch_read(rows.batches(reading.documents()))
-    for step in steps:
-        batches = tally.watch_step(step, step(batches))
-    by_file: dict[str, int] = {}
-    by_document: dict[str, int] = {}
-    for batch in tally.watch_result(batches):
-        spool.add(batch)
-        kept = batch.filter(pc.is_null(batch.column("removed")))
-        sizes = pc.binary_length(kept.column("text")).to_pylist()
-        for file, size in zip(kept.column("file").to_pylist(), sizes, strict=True):
-            by_file[file] = by_file.get(file, 0) + size
-        by_document.update(zip(kept.column("id").to_pylist(), sizes, strict=True))
-    spool.close()
-    if not tally.kept.documents:
-        raise DataError(
+class _Preparation:
+    """One run of all stages."""
+
+    def __init__(
+        self, work: Work, found: Found, recipe: dict[str, Any], executor: Executor
+    ) -> None:
+        self.work, self.found, self.recipe, self.executor = work, found, recipe, executor
+        self.settings = work.settings
+        self.steps, self.comparisons = rows.steps(self.settings), rows.comparisons(self.settings)
+        self.tally = Tally([s.name for s in self.steps], [c.name for c in self.comparisons])
+        self.account = reading.Account()
+        self.reports: dict[str, list[dict[str, Any]]] = {}
+        self.portions = 0
+        self.key = ""
+        """What the work of the stages after `clean` depends on."""
+
+    def run(self) -> None:
+        """Every stage in turn; the corpus is in the work folder afterwards."""
+        log.say(f"reading {len(self.found.files):,} files, {log.size(self.found.bytes)}")
+        started = time.monotonic()
+        self._clean()
+        try:
+            self._finish(started)
+        except DataError:  # reading it again would not help
+            self.work.drop("clean")
+            raise
+
+    def _finish(self, started: float) -> None:
+        """Everything after cleaning."""
+        if not self.tally.read.documents or not self._left().documents:
+            raise self._nothing()
+        judge = judging.Judge(
+            self.work, self.executor, self.portions, self._left().documents, self.key
+        )
+        duplicates = judge.compare()
+        most = 1e6 * self.settings.held_out_mb / self._left().bytes
+        decided = judge.decide(min(self.settings.held_out, most))
+        judge.hold_out(decided, look_for="contamination" in self.settings.steps)
+        shown, record = self._deal(decided)
+        if not self.tally.kept.documents:
+            raise self._nothing()
+        mine = {
+            "duplicates": duplicates,
+            "split_by": decided.by,
+            "survivors": [document for _, document in shown],
+            "files": record,
+        }
+        manifest = files.json_bytes(self._manifest() | mine)
+        self.work.disk.unlink(self.work.corpus / MANIFEST)
+        self.work.disk.write(self.work.corpus / MANIFEST, manifest)
+        self.work.disk.fsync_dir(self.work.corpus)
+        self._say(decided, time.monotonic() - started)
+
+    def _clean(self) -> None:
+        dealer = Dealer(self.work, self.found.files)
+        done = 0
+        total = self.found.bytes / 1e6
+        with log.Progress("cleaning", total, unit="MB") as progress:
+            for _, result in self.executor.results(self.work, dealer.deal()):
+                self.tally.cleaned(result)
+                self.account.add(result["account"])
+                for name, report in result["reports"].items():
+                    self.reports.setdefault(name, []).append(report)
+                done += result["rows"]
+                at = self.tally.read.bytes / 1e6
+                progress.update(min(at, total), f"{done:,} documents", total=max(total, at))
+        self.account.add(dealer.account.as_json())
+        self.portions = len(dealer.tasks)
+        self.key = files.hash_of([task.key for task in dealer.tasks])
+
+    def _left(self) -> Amount:
+        """What is left after the steps."""
+        names = self.tally.steps
+        return self.tally.kept_after[names[-1]] if names else self.tally.read
+
+    def _deal(self, decided: split.Split) -> tuple[list[Any], dict[str, Any]]:
+        """Write the corpus; returns the documents to show, and the files."""
+        given = {
+            "portions": self.portions,
+            "split": decided.as_json(),
+            "sample": min(1.0, SAMPLE_BYTES / max(self.tally.read.bytes, 1)),
+        }
+        self.work.disk.mkdir(self.work.corpus)
+        key = files.hash_of(self.key, given)
+        tasks = [Task("deal", n, key, given) for n in range(self.portions)]
+        shown: list[Any] = []
+        record: dict[str, Any] = {}
+        for _, result in self.executor.results(self.work, tasks):
+            self.tally.dealt(result)
+            record |= result["files"]
+            shown = sorted([*shown, *result["shown"]], key=lambda e: (e[0], e[1]["id"]))[:SURVIVORS]
+        return shown, dict(sorted(record.items()))
+
+    def _manifest(self) -> dict[str, Any]:
+        versions = {step.name: step.version for step in self.steps}
+        versions |= {comparison.name: comparison.version for comparison in self.comparisons}
+        reasons = REASONS | {IN_HELD_OUT: "contamination"}
+        return {
+            "format": FORMAT,
+            "kind": "corpus",
+            "danlu": danlu.__version__,
+            "recipe": self.recipe,
+            "sources": reading.sources(self.found.files, self.account),
+            "skipped": self.found.skipped,
+            "broken": [
+                {"file": name, "reason": reason} for name, reason in self.account.broken.items()
+            ],
+            "duplicate_ids": self.account.duplicate_ids,
+            **self.tally.as_json(versions, reasons),
+            **self._merged_reports(),
+        }
+
+    def _merged_reports(self) -> dict[str, Any]:
+        """What steps report, by the name that their module gives it."""
+        merged = {}
+        for name, reports in self.reports.items():
+            module = discover.find("danlu.data.steps", name, "step")
+            merged[module.REPORT] = module.merge(reports)
+        return merged
+
+    def _nothing(self) -> DataError:
+        return DataError(
             "nothing is left of the text",
-            got=tally.funnel() if tally.read.documents else "files without any text in them",
+            got=self.tally.funnel() if self.tally.read.documents else NO_TEXT,
             expected="documents that pass the cleaning",
             fix="lower --min-characters, raise --repetition, or leave out a step with --steps",
         )
-    return split.decide(by_file, by_document, settings.held_out)
+
+    def _say(self, decided: split.Split, seconds: float) -> None:
+        """The story of what was done, after it is done."""
+        reading.say_what_was_odd(self.account)
+        read, parts = self.tally.read, self.tally.parts
+        rate = log.size(read.bytes / max(seconds, 1e-3))
+        log.say(
+            f"read {read.documents:,} documents, {log.size(read.bytes)} "
+            f"in {log.duration(seconds)} ({rate}/s)"
+        )
+        for reason, removal in sorted(self.tally.removed.items()):
+            log.say(f"removed {removal.amount.documents:,} × {reason}")
+        train, held_out = parts["train"], parts["held_out"]
+        log.say(
+            f"train on {train.documents:,} documents ({log.size(train.bytes)}), held out "
+            f"{held_out.documents:,} ({log.size(held_out.bytes)}), chosen by {decided.by}"
+        )
 
 
-def _deal(
-    folder: Path, spooled: Sequence[str], decided: split.Split, disk: files.Disk
-) -> tuple[dict[str, Any], dict[str, Amount]]:
-    """Second pass: the spool's rows into the files of each part; the spool is gone afterwards."""
-    writers = {name: parts.Parts(folder, name, disk) for name in (*split.NAMES, "removed")}
-    amounts = {name: Amount() for name in writers}
-    for name in spooled:
-        for batch in parts.read(folder / name):
-            for part, some in _by_part(batch, decided):
-                writers[part].add(some)
-                amounts[part].add(some.column("text"))
-        disk.unlink(folder / name)
-    record: dict[str, Any] = {}
-    for writer in writers.values():
-        record |= writer.close()
-    return record, amounts
+@contextlib.contextmanager
+def _working(out: Path, disk: files.Disk) -> Iterator[Work]:
+    """The work folder of an output, for this process alone; gone when the corpus is complete.
+
+    After an interruption or an error it stays if a portion was finished, so that the same command
+    goes on from there.
+    """
+    folder = out.with_name(f".{out.name}.work")
+    with files.Lock(folder):
+        work = Work(folder, disk)
+        try:
+            yield work
+        except BaseException:
+            if not any(folder.glob("clean/*.json")):
+                with contextlib.suppress(OSError):
+                    files.Disk().rmtree(folder)
+            raise
+        work.empty()
+    files.Disk().rmtree(folder)
 
 
-def _by_part(batch: pa.RecordBatch, decided: split.Split) -> Iterator[tuple[str, pa.RecordBatch]]:
-    columns = (batch.column(name).to_pylist() for name in ("id", "file", "removed"))
-    where = pa.array(
-        "removed" if reason else decided.of(own_id, file)
-        for own_id, file, reason in zip(*columns, strict=True)
-    )
-    for part in (*split.NAMES, "removed"):
-        yield part, batch.filter(pc.equal(where, part))
+def _recipe(settings: PrepareSettings, source: str, skip_broken: bool) -> dict[str, Any]:
+    """What makes the corpus what it is, besides the files."""
+    steps = [f"{step.name} {step.version}" for step in rows.steps(settings)]
+    steps += [f"{each.name} {each.version}" for each in rows.comparisons(settings)]
+    against = contamination.files_of(settings.contamination)
+    return {
+        **settings.model_dump(mode="json", include=set(PrepareSettings.model_fields)),
+        "steps": steps,
+        "source": source,
+        **({"skip_broken": True} if skip_broken else {}),
+        **({"evaluation_files": inputs.fingerprints(against)} if against else {}),
+    }
 
 
 def _existing(out: Path, recipe: Mapping[str, Any], listed: Sequence[SourceFile]) -> Corpus | None:
@@ -197,26 +315,3 @@ def _differences(
         if recipe["source"] == "files":
             changes += [f"{name}: new" for name in now if name not in before]
     return changes
-
-
-def _say(
-    reading: Reading,
-    tally: Tally,
-    amounts: Mapping[str, Amount],
-    decided: split.Split,
-    seconds: float,
-) -> None:
-    """The story of what was done, after it is done."""
-    reading.say_what_was_odd()
-    rate = log.size(tally.read.bytes / max(seconds, 1e-3))
-    log.say(
-        f"read {tally.read.documents:,} documents, {log.size(tally.read.bytes)} "
-        f"in {log.duration(seconds)} ({rate}/s)"
-    )
-    for reason, removal in sorted(tally.removed.items()):
-        log.say(f"removed {removal.amount.documents:,} × {reason}")
-    train, held_out = amounts["train"], amounts["held_out"]
-    log.say(
-        f"train on {train.documents:,} documents ({log.size(train.bytes)}), held out "
-        f"{held_out.documents:,} ({log.size(held_out.bytes)}), chosen by {decided.by}"
-    )

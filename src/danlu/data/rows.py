@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from danlu import discover
+from danlu.data.settings import PrepareSettings
 from danlu.types import Document
+
+if TYPE_CHECKING:
+    from danlu.data.work import Task, Work
 
 SCHEMA = pa.schema(
     [
@@ -25,7 +30,7 @@ SCHEMA = pa.schema(
 )
 """`file` is what the split hashes, `meta` is JSON, `removed` is null for a row that is kept."""
 
-BATCH_ROWS, BATCH_CHARS = 1_000, 4_000_000
+BATCH_ROWS, BATCH_CHARS = 1_000, 1_000_000
 """A batch ends at whichever comes first."""
 
 
@@ -41,6 +46,51 @@ class Step(Protocol):
 
     def stats(self) -> dict[str, int]:
         """What was done so far, in documents."""
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A step that says more than counts.
+
+    `report()` is of one portion; in its module `merge(reports)` makes one of all, and `REPORT` is
+    its name in the manifest.
+    """
+
+    name: str
+
+    def report(self) -> dict[str, Any]:
+        """What JSON can say about the rows that were seen."""
+
+
+class Comparison(Protocol):
+    """A step that compares documents of all portions; one file each in `data/comparisons/`.
+
+    It collects numbers by which documents are brought together, writes them, and the stages of the
+    same name decide.
+    """
+
+    name: str
+    version: str
+
+    def collect(self, batch: pa.RecordBatch, at: int) -> None:
+        """Take the rows that are not removed; the first row of the batch has the number `at`."""
+
+    def save(self, work: Work, task: Task, count: int) -> None:
+        """Write what was collected from the `count` rows of a portion."""
+
+
+def steps(settings: PrepareSettings) -> list[Step]:
+    """The cleaning steps of some settings, in order."""
+    have = discover.names("danlu.data.steps")
+    names = [name for name in settings.steps if name in have]
+    return [discover.find("danlu.data.steps", name, "step").build(settings) for name in names]
+
+
+def comparisons(settings: PrepareSettings) -> list[Comparison]:
+    """The comparisons of some settings, in order."""
+    have = discover.names("danlu.data.comparisons")
+    names = [name for name in settings.steps if name in have]
+    return [discover.find("danlu.data.comparisons", name, "step").build(settings) for name in names]
 
 
 def batches(documents: Iterable[Document]) -> Iterator[pa.RecordBatch]:

@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from danlu import discover
 from danlu.config import Config
 from danlu.data import encoding
+from danlu.errors import ConfigError
+
+
+class DuplicateSettings(Config):
+    """Which documents and lines count as the same."""
+
+    similarity: float = Field(default=0.8, gt=0, le=1)
+    """Least Jaccard similarity of near-duplicates, over 5-grams of words (Chinese: characters)."""
+
+    keep: Literal["first", "longest"] = "first"
+    """Which of several near-duplicates stays: the first one read, or the longest."""
+
+    bands: int = Field(default=20, ge=1, le=256)
+    """Bands of a MinHash signature: more find more candidates."""
+
+    rows: int = Field(default=6, ge=1, le=64)
+    """Hash functions in a band: more find fewer candidates."""
+
+    lines: Literal["line", "paragraph"] = "line"
+    """What the step `lines` compares: lines, or paragraphs with a blank line between them."""
+
+    line_copies: int = Field(default=10, ge=2)
+    """A line in that many documents or more stays only in the first of them."""
+
+    line_units: int = Field(default=4, ge=1)
+    """Lines of fewer words (Chinese: characters) are left alone."""
+
+
+class ContaminationSettings(Config):
+    """Texts that must not be trained on, because a model is measured with them."""
+
+    against: tuple[str, ...] = ()
+    """Evaluation files: a document that shares a passage with them is removed."""
+
+    words: int = Field(default=13, ge=2)
+    """A passage is a run of that many words (GPT-3, Brown et al. 2020, appendix C) …"""
+
+    characters: int = Field(default=20, ge=2)
+    """… or of that many characters of Chinese or Japanese."""
+
+    held_out: float = Field(default=0.2, ge=0, le=1)
+    """A document of which more than this share of passages is held out is not trained on."""
 
 
 class PrepareSettings(Config):
@@ -18,8 +62,9 @@ class PrepareSettings(Config):
     text_field: str = ""
     """Field or column that holds the text in .jsonl, .csv and .parquet; empty: found by looking."""
 
-    steps: tuple[str, ...] = ("repair", "exact", "short", "repetitive")
-    """Cleaning steps in their order, by the names of the files in `danlu/data/steps`."""
+    steps: tuple[str, ...] = ("repair", "short", "repetitive", "contamination", "exact", "near")
+    """Cleaning steps in their order, by the names of files in `danlu/data/steps` and, last, in
+    `danlu/data/comparisons`."""
 
     min_characters: int = Field(default=40, ge=0)
     """Shorter documents are removed; a Chinese, Japanese or Korean character counts as 3."""
@@ -30,8 +75,17 @@ class PrepareSettings(Config):
     held_out: float = Field(default=0.05, gt=0, le=0.5)
     """Share of the text that is never trained on, to measure with."""
 
+    held_out_mb: float = Field(default=50.0, gt=0)
+    """Most text that is held out, in MB."""
+
     python_docs_mb: float = Field(default=15.0, gt=0)
     """How much of Python's documentation to read when no path is given, in MB."""
+
+    duplicates: DuplicateSettings = DuplicateSettings()
+    """Which documents and lines count as the same."""
+
+    contamination: ContaminationSettings = ContaminationSettings()
+    """Texts that must not be trained on."""
 
     @field_validator("encoding")
     @classmethod
@@ -43,8 +97,17 @@ class PrepareSettings(Config):
     @field_validator("steps")
     @classmethod
     def _known_steps(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        have = discover.names("danlu.data.steps")
+        single = discover.names("danlu.data.steps")
+        comparing = discover.names("danlu.data.comparisons")
         for name in names:
-            if name not in have:
-                raise discover.unknown("step", name, have)
+            if name not in single + comparing:
+                raise discover.unknown("step", name, single + comparing)
+        kinds = [name in comparing for name in names]
+        if kinds != sorted(kinds) or len(set(names)) < len(names):
+            raise ConfigError(
+                "the steps are not in an order that can be done",
+                got=", ".join(names),
+                expected=f"each once, and {', '.join(comparing)} after all others",
+                fix="put the comparisons last: they look at what the other steps left",
+            )
         return names

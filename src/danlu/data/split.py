@@ -8,10 +8,10 @@ with the seed of a run: other seeds, and the same corpus with more files, hold o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
 from danlu.errors import DataError
 
@@ -20,40 +20,78 @@ MIN_FILES = 20
 
 Name = Literal["train", "held_out"]
 NAMES: tuple[Name, ...] = ("train", "held_out")
+By = Literal["file", "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which units (files or documents) are held out."""
+    """Which units (files or documents) are held out: those that are named, else by their place."""
 
-    by: Literal["file", "document"]
-    held_out: frozenset[str]
+    by: By
+    share: float = 0.0
+    """Units whose place is below it are held out …"""
+    held_out: frozenset[str] | None = None
+    """… unless chance gave too few or too many, and they are named."""
 
     def of(self, own_id: str, file: str) -> Name:
         """The side that a document is on."""
-        return "held_out" if (file if self.by == "file" else own_id) in self.held_out else "train"
+        unit = file if self.by == "file" else own_id
+        out = place(unit) < self.share if self.held_out is None else unit in self.held_out
+        return "held_out" if out else "train"
+
+    def as_json(self) -> dict[str, Any]:
+        """For another process."""
+        named = None if self.held_out is None else sorted(self.held_out)
+        return {"by": self.by, "share": self.share, "held_out": named}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Split:
+        """What `as_json` gave."""
+        named = value["held_out"]
+        return cls(value["by"], value["share"], None if named is None else frozenset(named))
 
 
-def decide(files: Mapping[str, int], documents: Mapping[str, int], share: float) -> Split:
-    """The split of kept text, given as bytes by file and bytes by document id.
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Sums over all documents, and over those whose place is below the share."""
 
-    >>> split = decide({"a.txt": 90}, {f"a.txt#{i}": 1 for i in range(90)}, 0.05)
-    >>> split.by, len(split.held_out)
-    ('document', 3)
+    count: int
+    bytes: int
+    out_count: int
+    out_bytes: int
+
+
+def decide(
+    files: Mapping[str, int],
+    documents: Documents,
+    share: float,
+    every: Callable[[], Mapping[str, int]],
+) -> Split:
+    """The split of kept text.
+
+    Args:
+        files: bytes by file.
+        documents: sums over documents.
+        share: of all bytes, to hold out.
+        every: bytes by document; only called where chance does not give the share.
 
     Raises:
         DataError: there are fewer than two documents, so that one side would be empty.
     """
-    if len(documents) < 2:
+    if documents.count < 2:
         raise DataError(
             "the text is too small to hold any of it out",
-            got=f"{len(documents)} document of {sum(documents.values()):,} bytes after cleaning",
+            got=f"{documents.count} document of {documents.bytes:,} bytes after cleaning",
             expected="at least 2 documents; texts over 6,000 characters are cut into several",
             fix="add more text",
         )
     if len(files) >= MIN_FILES:
-        return Split("file", held_out(files, share))
-    return Split("document", held_out(documents, share))
+        return Split("file", held_out=held_out(files, share))
+    if 0 < documents.out_bytes <= 2 * share * documents.bytes and (
+        documents.out_count < documents.count
+    ):
+        return Split("document", share)
+    return Split("document", held_out=held_out(every(), share))
 
 
 def held_out(units: Mapping[str, int], share: float) -> frozenset[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from danlu import discover
 from danlu.data import rows
 from danlu.data.settings import PrepareSettings
-from danlu.data.steps import exact, repair, repetitive, short
+from danlu.data.steps import repair, repetitive, short
 from danlu.types import Document
 
 Run = Callable[..., list[dict[str, Any]]]
@@ -99,22 +99,6 @@ def test_long_runs_of_spaces_are_no_trap() -> None:
     started = time.monotonic()
     repair.repair((" " * 200_000 + "x") * 5)
     assert time.monotonic() - started < 2
-
-
-def test_exact_duplicates(run_step: Run) -> None:
-    step = exact.Exact()
-    result = run_step(step, FABLE, POEM, FABLE.upper().replace(" ", "\n "), FABLE + "!", POEM)
-    assert [row["removed"] for row in result] == [None, None, "duplicate", None, "duplicate"]
-    assert step.stats() == {"removed": 2}
-
-
-def test_a_heading_with_the_own_name_is_not_compared() -> None:
-    def digest(name: str, text: str) -> bytes:
-        return exact.digest(text, f'{{"name": "{name}"}}')
-
-    assert digest("a.f", "a.f(x)\n\nSee base class.") == digest("b.g", "b.g()\n\nSee base class.")
-    assert digest("a.f", "other\n\nSee base class.") != digest("b.g", "b.g()\n\nSee base class.")
-    assert digest("a.f", "a.f(x)") != digest("b.g", "b.g(x)")
 
 
 def test_short_texts(run_step: Run) -> None:

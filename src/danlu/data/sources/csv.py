@@ -30,10 +30,10 @@ def read(file: SourceFile) -> Iterator[Document]:
     Raises:
         DataError: as `raw.lines` and `records.documents`, or the quotes do not close.
     """
-    return records.documents(_rows(file), file)
+    return records.documents(rows(file), file)
 
 
-def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each row by its headings, with the line it ends on."""
     cells = _cells(file)
     sample = list(itertools.islice(cells, SAMPLE_LINES))

@@ -21,8 +21,16 @@ def read(file: SourceFile) -> Iterator[Document]:
     Raises:
         DataError: as `raw.lines` and `records.documents`, or a line is not a JSON object.
     """
-    rows = _array(file) if _is_one_value(file) else _lines(file)
-    return records.documents(rows, file)
+    return records.documents(rows(file), file)
+
+
+def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The records with their line numbers, or their numbers in an array.
+
+    Raises:
+        DataError: as `read`.
+    """
+    return _array(file) if _is_one_value(file) else _lines(file)
 
 
 def _lines(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -26,10 +26,15 @@ def read(file: SourceFile) -> Iterator[Document]:
         DataError: the file is truncated or not parquet, or as `records.documents`.
     """
     file.notes["encoding"] = "UTF-8"
-    return records.documents(_rows(file), file)
+    return records.documents(rows(file), file)
 
 
-def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows with their numbers.
+
+    Raises:
+        DataError: the file is truncated or not parquet.
+    """
     number = 0
     with _explained(file), _opened(file) as table:
         names = [field.name for field in table.schema_arrow if not _is_binary(field.type)]
