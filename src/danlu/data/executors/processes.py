@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,10 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from danlu import errors
-from danlu.data import stages
+from danlu.data.executors import answers
 from danlu.data.work import Task, Work
-from danlu.errors import DanluError, ResourceError
+from danlu.errors import ResourceError
 
 CODE = "import sys; sys.path.insert(0, {root!r}); from {module} import serve; serve({folder!r})"
 AHEAD = 2
@@ -85,9 +83,7 @@ class Processes:
                 worker = self._local.worker = _Worker(work.folder)
                 self._workers.append(worker)
             if (answer := worker.ask(task)) is not None:
-                if "error" in answer:
-                    raise _error(answer["error"])
-                return dict(answer["result"])
+                return answers.result(answer)
         raise ResourceError(
             f"a worker process was ended {ATTEMPTS} times in task {task.number} of `{task.stage}`",
             expected="enough memory: about 500 MB for each worker",
@@ -146,39 +142,17 @@ def serve(folder: str) -> None:
     """The worker: tasks from stdin until it ends, answers to stdout."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    answers, sys.stdout = sys.stdout, sys.stderr
+    stdout, sys.stdout = sys.stdout, sys.stderr
     work = Work(Path(folder)).open()
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     while True:
         task = Task(**json.loads(lines.get()))
-        answers.write(json.dumps(_answer(work, task), ensure_ascii=False) + "\n")
-        answers.flush()
+        stdout.write(json.dumps(answers.answer(work, task), ensure_ascii=False) + "\n")
+        stdout.flush()
 
 
 def _listen(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
     os._exit(0)  # the parent is gone, or needs no more
-
-
-def _answer(work: Work, task: Task) -> dict[str, Any]:
-    try:
-        return {"result": stages.run(work, task)}
-    except DanluError as error:
-        return {"error": error.as_json() | {"errno": getattr(error, "errno", None)}}
-    except MemoryError:
-        os._exit(1)  # as if the system had ended it
-    except BaseException as error:
-        lines = traceback.format_exc()
-        return {"error": {"type": "DanluError", "message": f"a bug: {error!r}", "got": lines}}
-
-
-def _error(said: dict[str, Any]) -> DanluError:
-    """The error of a worker, as if it had been raised here."""
-    kind = getattr(errors, said["type"], DanluError)
-    parts = {name: said[name] for name in ("got", "expected", "fix") if said.get(name) is not None}
-    error: DanluError = kind(said["message"], **parts)
-    if said.get("errno") is not None:
-        error.errno = said["errno"]  # type: ignore[attr-defined]
-    return error
