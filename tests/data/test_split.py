@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,11 @@ def decide(files: dict[str, int], documents: dict[str, int], share: float) -> sp
     return split.decide(files, sums, share, lambda: documents)
 
 
+def out(decided: split.Split, ids: list[str], files: list[str]) -> split.Out:
+    places = np.array([split.place(name) for name in ids])
+    return decided.out(pa.array(ids), pa.array(files), places)
+
+
 SIZES = st.dictionaries(st.text(min_size=1, max_size=6), st.integers(1, 10_000), min_size=2)
 
 
@@ -24,15 +31,16 @@ def test_files_stay_together_and_the_share_is_about_right() -> None:
     assert decided.held_out
     assert 0.035 < len(decided.held_out) / len(files) < 0.065
     one = next(iter(decided.held_out))
-    assert {decided.of(f"{one}#{n}", one) for n in range(9)} == {"held_out"}
+    ids, files_ = [f"{one}#{n}" for n in range(9)], [one] * 9
+    assert out(decided, ids, files_).all()
 
 
 def test_few_files_are_split_by_document() -> None:
     documents = {f"a#{n}": 50 for n in range(300)}
     decided = decide({"a": 15_000}, documents, 0.05)
     assert decided.by == "document"
-    sides = [decided.of(name, "a") for name in documents]
-    assert 5 <= sides.count("held_out") <= 30
+    sides = out(decided, list(documents), ["a"] * len(documents)).tolist()
+    assert 5 <= sides.count(True) <= 30
     assert decide({f"f{n}": 9 for n in range(20)}, documents, 0.05).by == "file"
 
 

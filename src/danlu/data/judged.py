@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import orjson
 import pyarrow as pa
 
 from danlu.data import keys, rows
@@ -34,6 +35,10 @@ class Judged:
             if "near" in self.verdicts
             else np.zeros(0)
         )
+
+    def places(self, portion: int) -> npt.NDArray[np.float64]:
+        """[rows] by which documents of a portion are held out: `split.place` of their ids."""
+        return np.asarray(keys.load(self.work.place("clean", portion, "places.npy")))
 
     def batches(self, portion: int) -> Iterator[pa.RecordBatch]:
         """The rows of a portion in order; those that repeat others are removed with a reason.
@@ -64,7 +69,7 @@ class Judged:
             said = {"duplicate_of": ids[twin]}
             if reason == near.REASON:
                 said["similarity"] = round(value, 4)
-            meta[row] = json.dumps(json.loads(meta[row]) | said, ensure_ascii=False)
+            meta[row] = rows.meta_json(orjson.loads(meta[row]) | said)
         return rows.with_columns(batch, removed=removed, meta=meta)
 
     def _of(self, name: str, portion: int, at: int, count: int) -> Iterator[tuple[int, int, float]]:

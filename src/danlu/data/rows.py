@@ -6,10 +6,10 @@ so that everything that was read can be counted and shown afterwards. Steps know
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import orjson
 import pyarrow as pa
 
 from danlu import discover
@@ -113,7 +113,7 @@ def batch(documents: list[Document]) -> pa.RecordBatch:
         pa.array([d.id for d in documents], pa.string()),
         pa.array([d.text for d in documents], pa.string()),
         pa.array([str(d.meta.get("file", "")) for d in documents], pa.string()),
-        pa.array([json.dumps(d.meta, ensure_ascii=False) for d in documents], pa.string()),
+        pa.array([meta_json(d.meta) for d in documents], pa.string()),
         pa.nulls(len(documents), pa.string()),
     ]
     return pa.record_batch(columns, schema=SCHEMA)
@@ -123,7 +123,12 @@ def documents(rows: pa.RecordBatch) -> Iterator[Document]:
     """The rows of a batch as documents, removed ones too."""
     columns = (rows.column(name).to_pylist() for name in ("text", "id", "meta"))
     for text, own_id, meta in zip(*columns, strict=True):
-        yield Document(text, own_id, json.loads(meta))
+        yield Document(text, own_id, orjson.loads(meta))
+
+
+def meta_json(meta: dict[str, Any]) -> str:
+    """A document's `meta` as JSON."""
+    return orjson.dumps(meta, default=str).decode()
 
 
 def with_columns(rows: pa.RecordBatch, **columns: list[Any]) -> pa.RecordBatch:

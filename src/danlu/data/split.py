@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from danlu.errors import DataError
+
+Places = npt.NDArray[np.float64]
+Out = npt.NDArray[np.bool_]
 
 SALT = b"danlu held-out 1"
 MIN_FILES = 20
@@ -33,11 +40,12 @@ class Split:
     held_out: frozenset[str] | None = None
     """… unless chance gave too few or too many, and they are named."""
 
-    def of(self, own_id: str, file: str) -> Name:
-        """The side that a document is on."""
-        unit = file if self.by == "file" else own_id
-        out = place(unit) < self.share if self.held_out is None else unit in self.held_out
-        return "held_out" if out else "train"
+    def out(self, ids: pa.StringArray, files: pa.StringArray, places: Places) -> Out:
+        """[N] whether documents are held out; `places` are those of their ids."""
+        if self.held_out is None:
+            return np.asarray(places < self.share)
+        units = files if self.by == "file" else ids
+        return np.array([unit in self.held_out for unit in units.to_pylist()], np.bool_)
 
     def as_json(self) -> dict[str, Any]:
         """For another process."""

@@ -192,11 +192,18 @@ def _fold(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return folded
 
 
+_UNIFORM = ((0x3400, 0x4DC0, WIDE), (0x4E00, 0xA000, WIDE), (0xAC00, 0xD7A4, WORD))
+"""Long ranges of letters of one kind and without case: Han, Hangul."""
+
+
 @functools.cache
 def _tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
     """Kind and folded form of the first 65,536 code points."""
     kinds, folded = np.zeros(1 << 16, np.uint8), np.arange(1 << 16, dtype=np.uint32)
-    for code in range(1 << 16):
+    for start, end, kind in _UNIFORM:
+        kinds[start:end] = kind
+    rest = np.flatnonzero(kinds == MARK)
+    for code in rest.tolist():
         char = chr(code)
         category = unicodedata.category(char)
         if 0xD800 <= code < 0xE000 or category[0] not in "LMN":

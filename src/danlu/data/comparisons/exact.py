@@ -7,10 +7,10 @@ collide with a chance under 10⁻²⁰.
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from danlu.data import keys
@@ -69,5 +69,5 @@ def digest(text: str, meta: str = "{}") -> bytes:
 def _heading(meta: str) -> str:
     if '"name"' not in meta and '"title"' not in meta:
         return ""
-    known = json.loads(meta)
+    known = orjson.loads(meta)
     return str(known.get("name") or known.get("title") or "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
+
+import orjson
 
 from danlu.data import raw, records
 from danlu.data.inputs import SourceFile
@@ -61,6 +64,8 @@ def _is_one_value(file: SourceFile) -> bool:
 
 
 def _parse(text: str, where: str) -> Any:
+    with contextlib.suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)  # fast and strict: what it refuses may still be JSON for Python
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from danlu.data import portions, rows, tally
+from danlu.data import keys, portions, rows, split, tally
 from danlu.data.inputs import SourceFile
 from danlu.data.reading import Reading
 from danlu.data.work import Task, Work
@@ -40,6 +41,8 @@ def run(work: Work, task: Task) -> dict[str, Any]:
     portions.write_batches(work, task, held)
     for comparison in comparisons:
         comparison.save(work, task, count)
+    places = [split.place(own_id) for batch in held for own_id in batch["id"].to_pylist()]
+    keys.write(work.disk, work.path(task, "places.npy"), np.array(places, np.float64))
     if "raw" in task.given:
         work.disk.unlink(work.place("raw", task.number, "arrow"))
     reports = {step.name: step.report() for step in steps if isinstance(step, rows.Reports)}

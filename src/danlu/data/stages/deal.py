@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from danlu.data import contamination, keys, parts, rows, split, tally
 from danlu.data.judged import Judged
@@ -25,9 +27,12 @@ def run(work: Work, task: Task) -> dict[str, Any]:
     result = tally.Result()
     shown: list[tuple[float, dict[str, Any]]] = []
     sample: list[pa.RecordBatch] = []
+    at = 0
     for batch in dealer.judged.batches(task.number):
-        batch, where = dealer.deal(batch)
-        places = np.array([split.place(f"shown {own_id}") for own_id in batch["id"].to_pylist()])
+        batch, where = dealer.deal(batch, at)
+        at += batch.num_rows
+        ids = batch.column("id").to_pylist()
+        places = np.array([zlib.crc32(own_id.encode()) / 2**32 for own_id in ids])
         sample.append(batch.filter(pa.array(places < task.given["sample"])))
         for name in PARTS:
             some = batch.filter(pa.array(where == name))
@@ -51,18 +56,16 @@ class _Dealer:
         self.judged = Judged(work, task.given["portions"])
         self.split = split.Split.from_json(task.given["split"])
         self.settings = work.settings.contamination
+        self.places = self.judged.places(task.number)
         known = keys.load(work.folder / "verdicts" / "held_out.npy")
         self.known = contamination.Known.of(np.asarray(known)) if len(known) else None
 
-    def deal(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Any]:
-        """The rows, some of them removed now, and [N] their parts."""
-        columns = (batch.column(name).to_pylist() for name in ("id", "file", "removed"))
-        where = np.array(
-            [
-                "removed" if reason else self.split.of(own_id, file)
-                for own_id, file, reason in zip(*columns, strict=True)
-            ]
-        )
+    def deal(self, batch: pa.RecordBatch, at: int) -> tuple[pa.RecordBatch, Any]:
+        """The rows from number `at` on, some of them removed now, and [N] their parts."""
+        places = self.places[at : at + batch.num_rows]
+        out = self.split.out(batch.column("id"), batch.column("file"), places)
+        stays = pc.is_null(batch.column("removed")).to_numpy(zero_copy_only=False)
+        where = np.where(stays, np.where(out, "held_out", "train"), "removed")
         if self.known is None:
             return batch, where
         shares = self.known.shares(batch.column("text"), self.settings)
