@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from danlu import discover
 from danlu.config import Config
 from danlu.data import encoding
+from danlu.data.quality import rules as quality_rules
+
+
+class QualitySettings(Config):
+    """The rules of the step `quality`."""
+
+    rules: tuple[str, ...] = ("gentle",)
+    """Presets (gentle, gopher, c4, fineweb, chinese) and rules; `no-NAME` leaves one out."""
+
+    limits: dict[str, float] = Field(default={})
+    """Other limits for some of the rules, by the rule's name."""
+
+    c4_lines: bool = False
+    """Delete lines as C4 does: no full stop, under five words, cookies and Javascript."""
+
+    @model_validator(mode="after")
+    def _known_rules(self) -> QualitySettings:
+        quality_rules.chosen(self.rules, self.limits)
+        return self
 
 
 class PrepareSettings(Config):
@@ -18,7 +37,7 @@ class PrepareSettings(Config):
     text_field: str = ""
     """Field or column that holds the text in .jsonl, .csv and .parquet; empty: found by looking."""
 
-    steps: tuple[str, ...] = ("repair", "exact", "short", "repetitive")
+    steps: tuple[str, ...] = ("repair", "exact", "short", "quality")
     """Cleaning steps in their order, by the names of the files in `danlu/data/steps`."""
 
     min_characters: int = Field(default=40, ge=0)
@@ -32,6 +51,9 @@ class PrepareSettings(Config):
 
     python_docs_mb: float = Field(default=15.0, gt=0)
     """How much of Python's documentation to read when no path is given, in MB."""
+
+    quality: QualitySettings = QualitySettings()
+    """Rules of quality."""
 
     @field_validator("encoding")
     @classmethod
