@@ -6,7 +6,7 @@ of one worker that saw all rows. Texts of equal value are ordered by id, then by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,18 +30,24 @@ class Account:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = {rule.name: _Entry(rule) for rule in rules}
 
-    def batch(self, ids: pa.StringArray, texts: pa.StringArray) -> Callable[..., None]:
-        """A function to call with each rule's values, and with which rows it judged and failed."""
+    def batch(
+        self, ids: pa.StringArray, texts: pa.StringArray, judged: Mapping[str, Bools]
+    ) -> Callable[[Rule, F64, Bools, Bools], None]:
+        """A function to call with a rule, its values, the rows that fail it and those it removes.
+
+        `judged`: the rows that each kind of rule looks at.
+        """
         sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
         heads = pc.utf8_slice_codeunits(texts, 0, SHOWN_CHARACTERS).to_pylist()
         named = list(zip(ids.to_pylist(), heads, strict=True))
-        order = np.array(sorted(range(len(named)), key=named.__getitem__), np.int64)
+        by_id = np.array(sorted(range(len(named)), key=named.__getitem__), np.int64)
+        order = {kind: by_id[rows[by_id]] for kind, rows in judged.items()}
 
-        def add(name: str, values: F64, judged: Bools, fails: Bools, first: Bools) -> None:
-            entry = self._rules[name]
+        def add(rule: Rule, values: F64, fails: Bools, first: Bools) -> None:
+            entry = self._rules[rule.name]
             entry.count(entry.alone, fails, sizes)
             entry.count(entry.first, first, sizes)
-            entry.show(values, order[judged[order]], named)
+            entry.show(values, order[rule.judges], named)
 
         return add
 

@@ -44,33 +44,54 @@ class Spans:
         """[N] the share of a text's spans that have a property; 0 where there are none."""
         return self.per_text(which) / np.maximum(self.per_text(), 1)
 
-    def again(self, sums: U64) -> Bools:
-        """[S] whether a span's content occurred before in its text; `sums`: units.prefix_sums."""
-        keys = salted(units.span_hashes(sums, self.starts, self.ends), self.text)
+    def again(self, codes: npt.NDArray[np.uint32]) -> Bools:
+        """[S] whether a span's content occurred before in its text.
+
+        Only spans of the same length with a few equal characters are hashed whole.
+        """
         found = np.zeros(len(self.text), np.bool_)
-        found[repeats(keys).later()] = True
+        alike = np.sort(repeats(self._sketches(codes)).at)
+        if alike.size:
+            lengths = self.lengths[alike]
+            ends = np.cumsum(lengths)
+            places = np.arange(ends[-1]) + np.repeat(self.starts[alike] - (ends - lengths), lengths)
+            sums = units.prefix_sums(codes[places] + np.uint32(1))
+            hashes = units.span_hashes(sums, ends - lengths, ends)
+            found[alike[repeats(salted(hashes, self.text[alike])).later()]] = True
         return found
 
+    def _sketches(self, codes: npt.NDArray[np.uint32]) -> U64:
+        """[S] keys that are equal for spans of equal content in one text, and for few others."""
+        keys = salted(self.lengths.astype(np.uint64), self.text)
+        for place in (
+            self.starts,
+            self.ends - 1,
+            *(self.starts + self.lengths // n for n in (2, 3)),
+        ):
+            keys = units.mixed(keys) + codes[place]
+        return units.mixed(keys)
 
-def cut(texts: I64, ends: I64, marks: I64) -> tuple[Spans, Bools]:
+
+def cut(texts: I64, ends: I64, starts: I64, stops: I64) -> tuple[Spans, Bools]:
     """What lies between places where something ends, and whether nothing lies before it.
 
     Args:
         texts: [N + 1] where each text begins.
         ends: places after which a new span begins.
-        marks: places of all characters that are not white space; spans without any are left out.
+        starts: where runs without white space begin, none of them across an end.
+        stops: where they end; spans without such a run are left out.
     """
     size = int(texts[-1])
     cuts = np.union1d(texts, ends + 1)
     cuts = cuts[cuts <= size]
-    bounds = np.searchsorted(marks, cuts)
+    bounds = np.searchsorted(starts, cuts)
     low, high = bounds[:-1], bounds[1:]
     filled = high > low
-    starts, last = marks[low[filled]], marks[high[filled] - 1]
+    starts, stops = starts[low[filled]], stops[high[filled] - 1]
     text = np.searchsorted(texts, starts, side="right") - 1
     gap = np.append(True, ~filled)[:-1][filled]  # the line before is empty, or there is none
     opens = gap | np.append(True, text[1:] != text[:-1])[: len(text)]
-    return Spans(starts, last + 1, text, len(texts) - 1), opens
+    return Spans(starts, stops, text, len(texts) - 1), opens
 
 
 def joined(lines: Spans, opens: Bools) -> Spans:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from danlu.data import units
 from danlu.data.quality import classes
 from danlu.data.quality.lines import Spans, cut, joined
-from danlu.data.quality.repeats import F64, I64, U64, Bools, Ngrams
+from danlu.data.quality.repeats import F64, I64, Bools, Ngrams
 
 LZ4_FIRST = 0.35
 """zlib, ten times slower, only sees texts that LZ4 makes smaller than this share of their size."""
@@ -45,14 +45,11 @@ class Measures:
         return classes.flags(self.units.codes)
 
     @functools.cached_property
-    def marks(self) -> I64:
-        """Places of all characters that are not white space."""
-        return np.flatnonzero(self.flags & classes.SPACE == 0)
-
-    @functools.cached_property
     def characters(self) -> F64:
         """[N] characters that are not white space."""
-        return self._counted(self.marks)
+        starts, ends = self.word_spans
+        sums = np.concatenate([[0], np.cumsum(ends - starts)])
+        return np.diff(sums[np.searchsorted(starts, self.units.texts)]).astype(np.float64)
 
     @functools.cached_property
     def size(self) -> F64:
@@ -86,7 +83,7 @@ class Measures:
 
     def with_flag(self, bit: int) -> F64:
         """[N] how many characters have a bit of `classes`."""
-        return self._counted(np.flatnonzero(self.flags & bit))
+        return self._counted(self._flagged(bit))
 
     def of_code(self, char: str) -> F64:
         """[N] how often a character occurs."""
@@ -107,24 +104,30 @@ class Measures:
     # Words
 
     @functools.cached_property
-    def word_starts(self) -> I64:
-        """Where each run without white space begins."""
-        begins = np.diff(self.marks, prepend=-2) > 1
-        begins[np.searchsorted(self.marks, self.units.texts[:-1][self.characters > 0])] = True
-        return self.marks[begins]
+    def word_spans(self) -> tuple[I64, I64]:
+        """Where each run without white space begins, and where it ends."""
+        space = np.ones(len(self.flags) + 2, np.bool_)
+        space[1:-1] = self.flags & classes.SPACE != 0
+        begins = space[:-2] & ~space[1:-1]
+        ends = space[2:] & ~space[1:-1]
+        inner = self.units.texts[:-1][self.size > 0]  # a text begins, and another one ends there
+        begins[inner] = ~space[1:-1][inner]
+        ends[inner - 1] |= ~space[1:-1][inner - 1] & (inner > 0)
+        return np.flatnonzero(begins), np.flatnonzero(ends) + 1
 
     @functools.cached_property
     def words(self) -> F64:
         """[N]"""
-        return self._counted(self.word_starts)
+        return self._counted(self.word_spans[0])
 
     @functools.cached_property
     def lettered_words(self) -> F64:
         """[N] words with a letter."""
-        if not len(self.word_starts):
+        starts, _ = self.word_spans
+        if not len(starts):
             return np.zeros(self.count)
-        bits = np.bitwise_or.reduceat(self.flags, self.word_starts)
-        return self._counted(self.word_starts[bits & classes.LETTER > 0])
+        bits = np.bitwise_or.reduceat(self.flags, starts)
+        return self._counted(starts[bits & classes.LETTER != 0])
 
     def distinct(self, words: tuple[str, ...]) -> F64:
         """[N] how many of some units occur."""
@@ -148,7 +151,7 @@ class Measures:
 
     @functools.cached_property
     def _lines(self) -> tuple[Spans, Bools]:
-        return cut(self.units.texts, np.flatnonzero(self.units.codes == 10), self.marks)
+        return cut(self.units.texts, np.flatnonzero(self.units.codes == 10), *self.word_spans)
 
     @property
     def lines(self) -> Spans:
@@ -163,29 +166,24 @@ class Measures:
     @functools.cached_property
     def sentences(self) -> Spans:
         """What lies between marks that end a Chinese sentence, or lines."""
-        bit = classes.WIDE_SENTENCE
-        ends = np.flatnonzero((self.units.codes == 10) | (self.flags & bit > 0))
-        spans, _ = cut(self.units.texts, ends, self.marks)
-        return spans
-
-    @functools.cached_property
-    def _sums(self) -> U64:
-        return units.prefix_sums(self.units.codes + np.uint32(1))
+        ends = np.union1d(np.flatnonzero(self.units.codes == 10), self.wide_ends)
+        marks = np.flatnonzero(self.flags & classes.SPACE == 0)
+        return cut(self.units.texts, ends, marks, marks + 1)[0]
 
     @functools.cached_property
     def lines_again(self) -> Bools:
         """Which lines occurred before in their text."""
-        return self.lines.again(self._sums)
+        return self.lines.again(self.units.codes)
 
     @functools.cached_property
     def paragraphs_again(self) -> Bools:
         """Which paragraphs occurred before in their text."""
-        return self.paragraphs.again(self._sums)
+        return self.paragraphs.again(self.units.codes)
 
     @functools.cached_property
     def sentences_again(self) -> Bools:
         """Which sentences occurred before in their text."""
-        return self.sentences.again(self._sums)
+        return self.sentences.again(self.units.codes)
 
     def again_share(self, spans: Spans, again: Bools) -> F64:
         """[N] the share of characters in spans that occurred before."""
@@ -194,15 +192,15 @@ class Measures:
 
     def line_ends(self, bit: int) -> Bools:
         """[lines] whether the last character has a bit."""
-        return self.flags[self.lines.ends - 1] & bit > 0
+        return self.flags[self.lines.ends - 1] & bit != 0
 
     @functools.cached_property
     def bullets(self) -> Bools:
         """[lines] whether a line begins with a bullet, or a dash or asterisk and a space."""
         first = self.flags[self.lines.starts]
         second = self.flags[np.minimum(self.lines.starts + 1, self.lines.ends - 1)]
-        return (first & classes.BULLET > 0) | (
-            (first & classes.DASH > 0) & (second & classes.SPACE > 0)
+        return (first & classes.BULLET != 0) | (
+            (first & classes.DASH != 0) & (second & classes.SPACE != 0)
         )
 
     @functools.cached_property
@@ -216,7 +214,7 @@ class Measures:
     @functools.cached_property
     def line_words(self) -> I64:
         """[lines] words in each."""
-        low, high = np.searchsorted(self.word_starts, (self.lines.starts, self.lines.ends))
+        low, high = np.searchsorted(self.word_spans[0], (self.lines.starts, self.lines.ends))
         return high - low
 
     def line_has(self, phrases: Sequence[str]) -> Bools:
@@ -242,13 +240,20 @@ class Measures:
         """Places of . ! ? before white space, a closing quote or bracket, or the text's end."""
         follows = np.append(self.flags[1:], classes.SPACE)[: len(self.flags)]
         follows[self.units.texts[1:][self.size > 0] - 1] = classes.SPACE
-        at = np.flatnonzero(self.flags & classes.SENTENCE)
-        return at[follows[at] & (classes.SPACE | classes.CLOSING) > 0]
+        at = self._flagged(classes.SENTENCE)
+        return at[follows[at] & (classes.SPACE | classes.CLOSING) != 0]
 
     @functools.cached_property
-    def wide_sentence_ends(self) -> F64:
-        """[N] runs of 。！？… and the like."""
-        at = np.flatnonzero(self.flags & classes.WIDE_SENTENCE)
+    def wide_ends(self) -> I64:
+        """Places of 。！？… and of a full stop after a Han character."""
+        stops = np.flatnonzero(self.units.codes[1:] == ord(".")) + 1
+        stops = stops[self.flags[stops - 1] & classes.HAN != 0]
+        return np.union1d(self._flagged(classes.WIDE_SENTENCE), stops)
+
+    @functools.cached_property
+    def wide_sentences(self) -> F64:
+        """[N] runs of `wide_ends`."""
+        at = self.wide_ends
         goes_on = np.zeros(len(at), np.bool_)
         owner = np.searchsorted(self.units.texts, at, side="right")
         goes_on[1:] = (np.diff(at) == 1) & (owner[1:] == owner[:-1])
@@ -277,6 +282,9 @@ class Measures:
         for i in np.flatnonzero(which):
             found[i] = _deflated(self.texts[int(i)].as_py().encode())
         return found
+
+    def _flagged(self, bit: int) -> I64:
+        return np.flatnonzero(self.flags & bit != 0)
 
     def _counted(self, places: npt.NDArray[np.integer]) -> F64:
         """[N] how many of some sorted places lie in each text."""

@@ -38,8 +38,8 @@ class Quality:
 
     name, version = "quality", "1"
 
-    def __init__(self, rules: Sequence[Rule], *, c4_lines: bool = False) -> None:
-        self.rules = tuple(rules)
+    def __init__(self, chosen: Sequence[Rule], *, c4_lines: bool = False) -> None:
+        self.rules = tuple(chosen)
         self.c4_lines = c4_lines
         self._counts: Counter[str] = Counter()
         self._account = account.Account(self.rules)
@@ -63,8 +63,8 @@ class Quality:
         texts = batch.column("text")
         live = pc.is_null(batch.column("removed")).to_numpy(zero_copy_only=False)
         measures = Measures(texts)
-        add = self._account.batch(batch.column("id"), texts)
         judged = {kind: measures.judged(kind) & live for kind in ("any", "spaced", "han")}
+        add = self._account.batch(batch.column("id"), texts, judged)
         reasons: dict[int, str] = {}
         open_ = live.copy()
         for rule in self.rules:
@@ -73,7 +73,7 @@ class Quality:
             values = rule.value(measures)
             fails = judged[rule.judges] & rule.fails(values)
             first = fails & open_
-            add(rule.name, values, judged[rule.judges], fails, first)
+            add(rule, values, fails, first)
             open_ &= ~fails
             reasons.update(dict.fromkeys(np.flatnonzero(first).tolist(), rule.removal))
         return self._removed(batch, reasons)

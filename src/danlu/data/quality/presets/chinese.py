@@ -178,7 +178,7 @@ RULES = (
     ),
     rule(
         "chinese_sentence_ends",
-        lambda m: 100 * per(m.wide_sentence_ends, m.unit_count),
+        lambda m: 100 * per(m.wide_sentences, m.unit_count),
         limit=0.4,
         side="min",
         unit="sentence ends per 100 characters",
