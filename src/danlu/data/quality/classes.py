@@ -27,11 +27,12 @@ _MARKS = {
     TERMINAL: '.!?"\u201d',
     ENDING: ".!?\"'\u201d\u2019…。！？｡．」』",
     CLOSING: "\"'\u201d\u2019)]»",
-    BULLET: "•‣⁃◦·∙●○▪▫■□◆◇★☆*-\u2013",
+    BULLET: "•‣⁃◦·∙●○▪▫■□◆◇★☆",
+    DASH: "*-\u2013",
 }
 """SENTENCE ends a sentence of a spaced script, WIDE_SENTENCE one of Chinese or Japanese; TERMINAL
-is C4's end of a line, ENDING FineWeb's; CLOSING may follow a sentence's mark;
-DASH is a bullet where a space follows."""
+is C4's end of a line, ENDING FineWeb's; CLOSING may follow a sentence's mark; DASH is a
+bullet where a space follows."""
 
 _ODD = (
     (0x2190, 0x2600),  # arrows to geometric shapes: boxes, blocks, circled letters

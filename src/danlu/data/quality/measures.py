@@ -22,7 +22,7 @@ from danlu.data.quality import classes
 from danlu.data.quality.lines import Spans, cut, joined
 from danlu.data.quality.repeats import F64, I64, Bools, Ngrams
 
-LZ4_FIRST = 0.35
+LZ4_FIRST = 0.5
 """zlib, ten times slower, only sees texts that LZ4 makes smaller than this share of their size."""
 
 

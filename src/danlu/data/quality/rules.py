@@ -105,7 +105,7 @@ def chosen(
         found = _named(bare)
         if bare == name:
             picked.update({rule.name: rule for rule in found})
-        elif not any(picked.pop(rule.name, None) for rule in found):
+        elif not any([picked.pop(rule.name, None) for rule in found]):  # all of them go
             raise ConfigError(
                 f"{bare} is left out, but was not chosen before",
                 got=", ".join(names),
