@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from danlu.data import characters
 from danlu.data.quality import repeats, rules
-from danlu.data.quality.measures import LZ4_FIRST, Measures
+from danlu.data.quality.compression import LZ4_FIRST
+from danlu.data.quality.measures import Measures
 from danlu.data.quality.presets import gentle
 
 PIECES = (
@@ -81,6 +83,20 @@ def test_a_text_measures_the_same_alone_and_in_a_batch() -> None:
         assert rule.value(together).tolist() == alone, rule.name
 
 
+def test_no_neighbour_in_a_batch_changes_a_measure() -> None:
+    """Every piece before and after every other one: nothing may look across the boundary."""
+    pieces = (*PIECES, "是", "。", "", " ", "\n")
+    pairs = [(a, b) for a in range(len(pieces)) for b in range(len(pieces))]
+    together = measures(*(pieces[i] for pair in pairs for i in pair))
+    apart = [measures(piece) for piece in pieces]
+    for rule in rules.rules().values():
+        alone = np.array([rule.value(one)[0] for one in apart])
+        assert np.array_equal(rule.value(together), alone[np.ravel(pairs)]), rule.name
+    for kind in ("han", "spaced"):
+        alone = np.array([one.judged(kind)[0] for one in apart])
+        assert np.array_equal(together.judged(kind), alone[np.ravel(pairs)])
+
+
 def test_no_texts_and_empty_texts_have_measures() -> None:
     for rule in rules.rules().values():
         assert rule.value(measures()).tolist() == []
@@ -101,9 +117,8 @@ def test_repeats_are_those_of_a_loop(keys: list[int]) -> None:
     assert found.later().tolist() == [i for i, key in enumerate(keys) if key in keys[:i]]
     groups = [keys[i] for i in found.at]
     assert sum(found.heads) == len(set(groups))
-    assert all(
-        a == b or head for a, b, head in zip(groups, groups[1:], found.heads[1:], strict=False)
-    )
+    changes = [a != b for a, b in itertools.pairwise(groups)]
+    assert found.heads.tolist()[1:] == changes
 
 
 def test_only_what_compresses_easily_is_compressed_well() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import re
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,12 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from danlu.data import units
-from danlu.data.quality import classes
+from danlu.data.quality import classes, compression
 from danlu.data.quality.lines import Spans, cut, joined
 from danlu.data.quality.repeats import F64, I64, Bools, Ngrams
-
-LZ4_FIRST = 0.5
-"""zlib, ten times slower, only sees texts that LZ4 makes smaller than this share of their size."""
 
 
 class Measures:
@@ -248,6 +244,7 @@ class Measures:
         """Places of 。！？… and of a full stop after a Han character."""
         stops = np.flatnonzero(self.units.codes[1:] == ord(".")) + 1
         stops = stops[self.flags[stops - 1] & classes.HAN != 0]
+        stops = np.setdiff1d(stops, self.units.texts)  # of the text before
         return np.union1d(self._flagged(classes.WIDE_SENTENCE), stops)
 
     @functools.cached_property
@@ -268,20 +265,12 @@ class Measures:
 
     @functools.cached_property
     def compression(self) -> F64:
-        """[N] the share of its bytes to which zlib brings a text that LZ4 finds easy; else 1."""
-        codec = pa.Codec("lz4_raw")
-        found = np.ones(self.count)
-        for i, data in enumerate(self.texts.cast(pa.binary()).to_pylist()):
-            if data and len(codec.compress(data, asbytes=True)) < LZ4_FIRST * len(data):
-                found[i] = _deflated(data)
-        return found
+        """[N] see `compression.compression`."""
+        return compression.compression(self.texts)
 
     def deflated(self, which: Bools) -> F64:
-        """[N] the share of its bytes to which zlib brings each text of some; 0 for the others."""
-        found = np.zeros(self.count)
-        for i in np.flatnonzero(which):
-            found[i] = _deflated(self.texts[int(i)].as_py().encode())
-        return found
+        """[N] see `compression.deflated`."""
+        return compression.deflated(self.texts, which)
 
     def _flagged(self, bit: int) -> I64:
         return np.flatnonzero(self.flags & bit != 0)
@@ -289,10 +278,6 @@ class Measures:
     def _counted(self, places: npt.NDArray[np.integer]) -> F64:
         """[N] how many of some sorted places lie in each text."""
         return np.diff(np.searchsorted(places, self.units.texts)).astype(np.float64)
-
-
-def _deflated(data: bytes) -> float:
-    return len(zlib.compress(data, 1)) / max(len(data), 1)
 
 
 @functools.cache

@@ -105,7 +105,9 @@ def chosen(
         found = _named(bare)
         if bare == name:
             picked.update({rule.name: rule for rule in found})
-        elif not any([picked.pop(rule.name, None) for rule in found]):  # all of them go
+            continue
+        left_out = [picked.pop(rule.name, None) for rule in found]
+        if not any(left_out):
             raise ConfigError(
                 f"{bare} is left out, but was not chosen before",
                 got=", ".join(names),
