@@ -63,10 +63,10 @@ def test_the_account_of_a_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert sum(manifest["lengths"]["before"]) == 35
     assert sum(manifest["lengths"]["after"]) == 32
     steps = {step["name"]: step for step in manifest["steps"]}
-    assert list(steps) == ["repair", "short", "repetitive", "exact"]
+    assert list(steps) == ["repair", "short", "quality", "exact"]
     assert steps["repair"]["stats"]["mojibake"] == 1
     assert list(steps["exact"]["removed"]) == ["duplicate"]
-    assert list(steps["repetitive"]["removed"]) == ["repetitive: duplicate lines"]
+    assert list(steps["quality"]["removed"]) == ["repetitive: duplicate lines"]
     sources = {source["file"]: source for source in manifest["sources"]}
     assert sources["poem.txt"]["encoding"] == "GB18030"
     assert sources["00.txt"]["documents"] == 1

@@ -315,7 +315,7 @@ def write_corpus(folder: Path) -> None:
                     "removed": {"too short": removal(5_120, 131_070, "Return self.", "x")},
                 },
                 {
-                    "name": "repetitive",
+                    "name": "quality",
                     "version": 2,
                     "changed": 0,
                     "removed": {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from danlu import discover
 from danlu.config import Config
 from danlu.data import encoding
+from danlu.data.quality import rules as quality_rules
 from danlu.errors import ConfigError
 
 
@@ -53,6 +54,24 @@ class ContaminationSettings(Config):
     """A document of which more than this share of passages is held out is not trained on."""
 
 
+class QualitySettings(Config):
+    """The rules of the step `quality`."""
+
+    rules: tuple[str, ...] = ("gentle",)
+    """Presets (gentle, gopher, c4, fineweb, chinese) and rules; `no-NAME` leaves one out."""
+
+    limits: dict[str, float] = Field(default={})
+    """Other limits for some of the rules, by the rule's name."""
+
+    c4_lines: bool = False
+    """Delete lines as C4 does: no full stop, under five words, cookies and Javascript."""
+
+    @model_validator(mode="after")
+    def _known_rules(self) -> QualitySettings:
+        quality_rules.chosen(self.rules, self.limits)
+        return self
+
+
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
 
@@ -62,7 +81,7 @@ class PrepareSettings(Config):
     text_field: str = ""
     """Field or column that holds the text in .jsonl, .csv and .parquet; empty: found by looking."""
 
-    steps: tuple[str, ...] = ("repair", "short", "repetitive", "contamination", "exact", "near")
+    steps: tuple[str, ...] = ("repair", "short", "quality", "contamination", "exact", "near")
     """Cleaning steps in their order, by the names of files in `danlu/data/steps` and, last, in
     `danlu/data/comparisons`."""
 
@@ -86,6 +105,9 @@ class PrepareSettings(Config):
 
     contamination: ContaminationSettings = ContaminationSettings()
     """Texts that must not be trained on."""
+
+    quality: QualitySettings = QualitySettings()
+    """Rules of quality."""
 
     @field_validator("encoding")
     @classmethod

@@ -104,10 +104,7 @@ def _make(joined: str, texts: I64) -> Units:
     goes_on[texts] = False
     starts = np.flatnonzero(wide | (word & ~goes_on[:-1]))
     ends = np.flatnonzero(wide | (word & ~goes_on[1:])) + 1
-    powers, inverses = _powers(len(codes))
-    sums = np.zeros(len(codes) + 1, np.uint64)
-    np.cumsum(_fold(codes).astype(np.uint64) * powers, out=sums[1:])
-    hashes = mixed((sums[ends] - sums[starts]) * inverses[starts])
+    hashes = span_hashes(prefix_sums(_fold(codes)), starts, ends)
     return Units(codes, kinds, texts, starts, ends, hashes, np.searchsorted(starts, texts))
 
 
@@ -158,6 +155,24 @@ def mixed(values: U64) -> U64:
     values *= np.uint64(0xC4CEB9FE1A85EC53)
     values ^= values >> np.uint64(33)
     return values
+
+
+def prefix_sums(values: npt.NDArray[Any]) -> U64:
+    """[V + 1] the sums of values times powers of the base: what `span_hashes` needs."""
+    sums = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values.astype(np.uint64) * _powers(len(values))[0], out=sums[1:])
+    return sums
+
+
+def span_hashes(sums: U64, starts: I64, ends: I64) -> U64:
+    """[S] hashes of the spans from `starts` to `ends`; equal contents have equal hashes.
+
+    >>> sums = prefix_sums(np.frombuffer(b"tic tac tic", np.uint8))
+    >>> hashes = span_hashes(sums, np.array([0, 4, 8]), np.array([3, 7, 11]))
+    >>> bool(hashes[0] == hashes[2] != hashes[1])
+    True
+    """
+    return mixed((sums[ends] - sums[starts]) * _powers(len(sums))[1][starts])
 
 
 def text_hashes(texts: pa.StringArray) -> U64:

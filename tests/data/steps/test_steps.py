@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from danlu import discover
 from danlu.data import rows
 from danlu.data.settings import PrepareSettings
-from danlu.data.steps import repair, repetitive, short
+from danlu.data.steps import repair, short
 from danlu.types import Document
 
 Run = Callable[..., list[dict[str, Any]]]
@@ -121,58 +121,3 @@ def test_short_texts(run_step: Run) -> None:
     ]
     assert step.stats() == {"removed": 3}
     assert [row["removed"] for row in run_step(short.Short(0), "", "a")] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("Home | About | Contact\n" * 9, "duplicate lines"),
-        ("buy now " * 40 + FABLE[:60], "one phrase"),
-        (f"{FABLE} " * 3, "duplicate phrases"),
-        ("买买买" * 60, "one phrase"),
-        ("重要的事情说三遍，" * 12, "one phrase"),
-        (
-            "狐狸看见高架上挂着一串熟透的葡萄，跳了又跳，怎么也够不着，就说葡萄是酸的。" * 3,
-            "duplicate phrases",
-        ),
-        ("-" * 1000, "compressible"),
-    ],
-)
-def test_repetitive_texts(text: str, reason: str, run_step: Run) -> None:
-    step = repetitive.Repetitive()
-    result = run_step(step, text, FABLE)
-    assert [row["removed"] for row in result] == [f"repetitive: {reason}", None]
-    assert step.stats() == {reason: 1}
-
-
-REFRAIN = """Tyger Tyger, burning bright,
-In the forests of the night;
-What immortal hand or eye,
-Could frame thy fearful symmetry?
-
-Tyger Tyger burning bright,
-In the forests of the night:
-What immortal hand or eye,
-Dare frame thy fearful symmetry?"""
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        FABLE,
-        POEM,
-        REFRAIN,
-        "采莲曲\n莲叶何田田，鱼戏莲叶间。\n鱼戏莲叶东，鱼戏莲叶西，鱼戏莲叶南，鱼戏莲叶北。",
-        "def f(x):\n    return x\n\n\ndef g(x):\n    return x + 1\n",
-        "| a | b |\n|---|---|\n| 1 | 2 |",
-        "",
-    ],
-)
-def test_poems_refrains_and_code_survive(text: str) -> None:
-    assert repetitive.reason(text) is None
-
-
-def test_the_limits_can_be_moved() -> None:
-    text = REFRAIN.replace("Dare", "Could").replace("burning", ",burning")
-    assert repetitive.reason(text, factor=0.5) == "duplicate lines"
-    assert repetitive.reason("Home | About\n" * 9, factor=9) is None

@@ -1,0 +1,1 @@
+"""The rules of each source, one file each: `RULES`; see `danlu.data.quality.rules`."""
