@@ -8,6 +8,27 @@ from danlu import discover
 from danlu.config import Config
 from danlu.data import encoding
 
+LANGUAGES = (
+    *("zh-Hans", "zh-Hant", "en", "ja", "code", "ko", "ru", "uk", "bg", "ar", "fa", "ur", "hi"),
+    *("th", "el", "he", "de", "fr", "es", "it", "pt", "nl", "other", "und"),
+)
+"""What the step `language` tells apart; `und` is a text with no evidence for any."""
+
+
+class LanguageSettings(Config):
+    """What the step `language` keeps."""
+
+    keep: tuple[str, ...] = ()
+    """Languages to keep, as zh-Hans, zh-Hant, zh (both), en, ja, code; empty keeps all."""
+
+    @field_validator("keep")
+    @classmethod
+    def _known_languages(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in (*LANGUAGES, "zh"):
+                raise discover.unknown("language", name, (*LANGUAGES, "zh"))
+        return names
+
 
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
@@ -32,6 +53,8 @@ class PrepareSettings(Config):
 
     python_docs_mb: float = Field(default=15.0, gt=0)
     """How much of Python's documentation to read when no path is given, in MB."""
+
+    language: LanguageSettings = LanguageSettings()
 
     @field_validator("encoding")
     @classmethod
