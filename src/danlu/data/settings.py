@@ -30,6 +30,25 @@ class LanguageSettings(Config):
         return names
 
 
+PERSONAL_KINDS = ("secret", "email", "id_card", "bank_card", "phone", "ip")
+"""What the step `personal` can mask."""
+
+
+class PersonalSettings(Config):
+    """What the step `personal` masks."""
+
+    kinds: tuple[str, ...] = PERSONAL_KINDS
+    """Kinds of personal data to mask: secret, email, id_card, bank_card, phone, ip."""
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in PERSONAL_KINDS:
+                raise discover.unknown("kind of personal data", name, PERSONAL_KINDS)
+        return names
+
+
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
 
@@ -55,6 +74,7 @@ class PrepareSettings(Config):
     """How much of Python's documentation to read when no path is given, in MB."""
 
     language: LanguageSettings = LanguageSettings()
+    personal: PersonalSettings = PersonalSettings()
 
     @field_validator("encoding")
     @classmethod
