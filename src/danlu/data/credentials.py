@@ -50,7 +50,7 @@ ASSIGNED = re.compile(
     re.VERBOSE,
 )
 PLACEHOLDER = re.compile(
-    r"(?i)^[<{$%*\[(]|\*\*|\.\.\.|your|example|xxxx|placeholder|change.?me|dummy|sample|redacted"
+    r"(?i)^(?:<|[${]\{|\$\(|%[({]|[\[(])|\*\*|\.\.\.|your|example|xxxx|placeholder|change.?me|dummy|sample|redacted"
     r"|12345678|abcdef"
 )
 HEX = re.compile("[0-9a-f]{24,}|[0-9A-F]{24,}")
