@@ -126,7 +126,7 @@ def test_another_corpus_in_the_way(tmp_path: Path) -> None:
     assert error.value.got == "01.txt: gone; 00.txt: changed; new.txt: new"
     with pytest.raises(ConfigError) as error:
         prepare([], out, PrepareSettings(python_docs_mb=0.01))
-    assert "source: files → python_docs" in str(error.value)
+    assert "source: files → python_docs" in str(error.value.got)
     for n in range(2, 12):
         (folder / f"{n:02}.txt").unlink()
     with pytest.raises(ConfigError, match="and 8 more"):

@@ -24,11 +24,13 @@ SCHEMA = pa.schema(
         pa.field("id", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
+        pa.field("lang", pa.string()),
         pa.field("meta", pa.string(), nullable=False),
         pa.field("removed", pa.string()),
     ]
 )
-"""`file` is what the split hashes, `meta` is JSON, `removed` is null for a row that is kept."""
+"""`file` is what the split hashes, `lang` is null until the step `language` has looked, `meta` is
+JSON, `removed` is null for a row that is kept."""
 
 BATCH_ROWS, BATCH_CHARS = 1_000, 1_000_000
 """A batch ends at whichever comes first."""
@@ -113,6 +115,7 @@ def batch(documents: list[Document]) -> pa.RecordBatch:
         pa.array([d.id for d in documents], pa.string()),
         pa.array([d.text for d in documents], pa.string()),
         pa.array([str(d.meta.get("file", "")) for d in documents], pa.string()),
+        pa.nulls(len(documents), pa.string()),
         pa.array([meta_json(d.meta) for d in documents], pa.string()),
         pa.nulls(len(documents), pa.string()),
     ]

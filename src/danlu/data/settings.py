@@ -72,6 +72,47 @@ class QualitySettings(Config):
         return self
 
 
+LANGUAGES = (
+    *("zh-Hans", "zh-Hant", "en", "ja", "code", "ko", "ru", "uk", "bg", "ar", "fa", "ur", "hi"),
+    *("th", "el", "he", "de", "fr", "es", "it", "pt", "nl", "other", "und"),
+)
+"""What the step `language` tells apart; `und` is a text with no evidence for any."""
+
+
+class LanguageSettings(Config):
+    """What the step `language` keeps."""
+
+    keep: tuple[str, ...] = ()
+    """Languages to keep, as zh-Hans, zh-Hant, zh (both), en, ja, code; empty keeps all."""
+
+    @field_validator("keep")
+    @classmethod
+    def _known_languages(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in (*LANGUAGES, "zh"):
+                raise discover.unknown("language", name, (*LANGUAGES, "zh"))
+        return names
+
+
+PERSONAL_KINDS = ("secret", "email", "id_card", "bank_card", "phone", "ip")
+"""What the step `personal` can mask."""
+
+
+class PersonalSettings(Config):
+    """What the step `personal` masks."""
+
+    kinds: tuple[str, ...] = PERSONAL_KINDS
+    """Kinds of personal data to mask: secret, email, id_card, bank_card, phone, ip."""
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in PERSONAL_KINDS:
+                raise discover.unknown("kind of personal data", name, PERSONAL_KINDS)
+        return names
+
+
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
 
@@ -81,7 +122,9 @@ class PrepareSettings(Config):
     text_field: str = ""
     """Field or column that holds the text in .jsonl, .csv and .parquet; empty: found by looking."""
 
-    steps: tuple[str, ...] = ("repair", "short", "quality", "contamination", "exact", "near")
+    steps: tuple[str, ...] = (
+        *("repair", "personal", "language", "short", "quality", "contamination", "exact", "near"),
+    )
     """Cleaning steps in their order, by the names of files in `danlu/data/steps` and, last, in
     `danlu/data/comparisons`."""
 
@@ -108,6 +151,12 @@ class PrepareSettings(Config):
 
     quality: QualitySettings = QualitySettings()
     """Rules of quality."""
+
+    language: LanguageSettings = LanguageSettings()
+    """Which languages are kept."""
+
+    personal: PersonalSettings = PersonalSettings()
+    """What is masked."""
 
     @field_validator("encoding")
     @classmethod

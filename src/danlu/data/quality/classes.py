@@ -66,11 +66,20 @@ def flags(codes: npt.NDArray[np.uint32]) -> Flags:
     return found
 
 
+_UNIFORM = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xAC00, 0xD7A4))
+"""Long ranges in which all code points have the same flags: Han, Hangul."""
+
+
 @functools.cache
 def _table() -> Flags:
     import numpy as np
 
-    return np.array([_flags_of(code) for code in range(1 << 16)], np.uint16)
+    found = np.zeros(1 << 16, np.uint16)
+    for start, end in _UNIFORM:
+        found[start:end] = _flags_of(start)
+    for code in np.flatnonzero(found == 0).tolist():
+        found[code] = _flags_of(code)
+    return found
 
 
 @functools.cache
