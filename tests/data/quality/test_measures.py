@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import quality_reference as reference
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from danlu.data import characters
@@ -47,6 +47,9 @@ def measures(*texts: str) -> Measures:
 
 @settings(deadline=None, max_examples=60)
 @given(TEXTS)
+@example(["月abc", "月abcd", "月" * 9 + "か"])  # a quarter Han; a tenth kana
+@example(["buy now " * 12, "buy now " * 11 + "buy"])  # 24 units, and one less
+@example(['"Come to the old moon." (So she went to it.) Then he said it too."'])
 def test_every_rule_measures_what_its_definition_says(texts: list[str]) -> None:
     made = measures(*texts)
     expected = [reference.values(text) for text in texts]
