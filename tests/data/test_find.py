@@ -19,9 +19,8 @@ MOON = "床前明月光，\n疑是地上霜。\n举头望明月，\n低头思故
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    filler = [
-        (f"fill.txt#{n}", f"Sentence number {n} of the filler, and no more.") for n in range(99)
-    ]
+    filler = [(f"fill.txt#{n}", f"Sentence number {n} of the filler.") for n in range(99)]
+    cafe = unicodedata.normalize("NFD", "Le café")
     return write(
         tmp_path_factory.mktemp("find") / "corpus",
         train=[

@@ -86,7 +86,8 @@ def forget(
     disk.mkdir(out.parent)
     gone = Forgotten()
     with replacing(out, disk) as folder:
-        record, left = {}, {}
+        record: dict[str, Any] = {}
+        left: dict[str, Amount] = {}
         for part in PARTS:
             writer, left[part] = Parts(folder, part, disk), Amount()
             for batch in corpus.batches(part):
