@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from danlu.data.diversity import Diversity
+if TYPE_CHECKING:
+    from danlu.data.diversity import Diversity
 
 ONE_SOURCE = 0.6
 """A source this large decides how the model writes."""
