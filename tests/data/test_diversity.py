@@ -29,6 +29,7 @@ from danlu.data.self_bleu import self_bleu, sentence_bleu
 from danlu.data.topics import kmeans, topics
 
 RNG = random.Random(0)
+POEM = "春眠不觉晓处处闻啼鸟夜来风雨声花落知多少"
 _WORDS = """
 sea: ship sail wave harbour captain anchor storm tide deck mast
 food: bread butter soup oven salt pepper onion kettle flour sugar
@@ -163,6 +164,15 @@ def test_measure_is_deterministic_and_its_json_is_plain() -> None:
     assert value["languages"] == {"bytes": {"en": 1.0}, "others": 0, "effective": 1.0}
     assert value["sources"]["effective"] == pytest.approx(4, abs=0.05)
     assert value["documents"] == 80 and value["distinct"]["1"] < value["distinct"]["2"]
+
+
+def test_characters_are_the_units_of_chinese_text() -> None:
+    lines = ["".join(RNG.choices(POEM, k=100)) for _ in range(40)]
+    found = measure(lines)
+    assert found.unit == "characters" and found.vocabulary["words"] == 19
+    assert found.vocabulary["beta"] < 0.1
+    assert not {"few_words", "short"} & set(keys(None, found))
+    assert measure([story("sea")]).unit == "words"
 
 
 def test_copies_lower_every_measure() -> None:

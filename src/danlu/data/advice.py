@@ -31,10 +31,12 @@ RARE_LANGUAGE = 0.01
 ALIKE = 0.6
 """Self-BLEU above which documents look as if made from templates."""
 FEW_WORDS = 0.4
-"""Heaps' β: it is 0.4 to 0.6 for English text (Manning, Raghavan and Schütze 2008, section 5.1)."""
+"""Heaps' β: 0.4 to 0.6 for English text (Manning, Raghavan and Schütze 2008, section 5.1). Of
+characters there are few, so that it says nothing there."""
 COMPRESSES = 0.22
 """zlib leaves 0.3 to 0.45 of usual text."""
-SHORT_CHARS = 200
+SHORT_CHARS = {"words": 200, "characters": 70}
+"""A Chinese or Japanese character says as much as about three of an alphabet."""
 ONE_RULE = 0.3
 """A rule that takes out this share of the documents deserves a look at what it took."""
 COPIES = ("duplicate", "near")
@@ -132,11 +134,11 @@ def _wording(after: Diversity) -> Iterator[Advice]:
     beta, median = after.vocabulary.get("beta"), after.lengths.get("0.5")
     if after.self_bleu is not None and after.self_bleu >= ALIKE:
         yield Advice("alike", {"bleu": f"{after.self_bleu:.2f}"})
-    if beta is not None and beta < FEW_WORDS:
+    if beta is not None and beta < FEW_WORDS and after.unit == "words":
         yield Advice("few_words", {"beta": f"{beta:.2f}"})
     if after.compression is not None and after.compression < COMPRESSES:
         yield Advice("compresses", {"share": _percent(after.compression)})
-    if median is not None and median < SHORT_CHARS:
+    if median is not None and median < SHORT_CHARS[after.unit]:
         yield Advice("short", {"median": f"{median:,.0f}"})
 
 

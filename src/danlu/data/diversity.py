@@ -20,7 +20,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,8 @@ class Diversity:
 
     documents: int
     bytes: int
+    unit: Literal["words", "characters"]
+    """What most units are."""
     distinct: dict[str, float]
     """distinct-n by n; empty where there are no units."""
     self_bleu: float | None
@@ -91,10 +93,13 @@ def measure(
     meant for a sample of some MB (`sample.Sample`).
     """
     sizes = [len(text.encode("utf-8", "surrogatepass")) for text in texts]
-    units, names = numbered(units_of(text[:MAX_CHARS]) for text in texts)
+    documents = [units_of(text[:MAX_CHARS]) for text in texts]
+    single = sum(len(units) for units in documents if isinstance(units, str))
+    units, names = numbered(documents)
     return Diversity(
         documents=len(texts),
         bytes=sum(sizes),
+        unit="characters" if single > sum(map(len, documents)) / 2 else "words",
         distinct={str(n): round(v, 4) for n in ORDERS if (v := distinct(units, n)) is not None},
         self_bleu=_rounded(self_bleu(split(units), seed=seed)),
         vocabulary=heaps(units) | {"units": int((units >= 0).sum()), "words": names},

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from danlu import discover
 from danlu.data.corpus import PARTS, Corpus
 from danlu.data.sample import Sample
+from danlu.data.visible import visible
 from danlu.errors import UnknownName
 
 KEPT = ("train", "held_out")
@@ -83,7 +84,7 @@ def _unknown_source(source: str, files: Iterable[str]) -> UnknownName:
     files = sorted(files)
     folders = sorted({file.split("/")[0] for file in files})
     hint = discover.nearest(source, folders) or discover.nearest(source, files)
-    some = ", ".join(folders[:NAMED]) + (" …" if len(folders) > NAMED else "")
+    some = visible(", ".join(folders[:NAMED])) + (" …" if len(folders) > NAMED else "")
     return UnknownName(
         f"no document is of a file that begins with {source!r}",
         expected=f"the beginning of a file's name: {some}",
