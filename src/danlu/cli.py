@@ -26,6 +26,7 @@ COMMANDS = "danlu.commands"
 ORDER = (
     "demo",
     "prepare",
+    "corpus",
     "tokenizer",
     "pretrain",
     "evaluate",

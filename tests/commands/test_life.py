@@ -74,6 +74,17 @@ def test_no_document_is_both_learnt_and_held_out(demo: Demo) -> None:
     assert learnt.isdisjoint(d.text for d in corpus.documents("held_out"))
 
 
+def test_a_corpus_knows_the_runs_that_learned_a_sentence(demo: Demo, capsys: Capture) -> None:
+    text = next(Corpus.open(demo.out / "corpus").documents("train")).text
+    capsys.readouterr()
+    words = ["corpus", "who", str(demo.out / "corpus"), text[:80], "--runs", str(demo.out)]
+    assert cli.main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == [
+        {"run": str(demo.out / "base"), "by": "hash", "via": "corpus"},
+        {"run": str(demo.out / "chat"), "by": "hash", "via": "base"},
+    ]
+
+
 def test_another_demo_is_not_written_over(demo: Demo, capsys: Capture) -> None:
     said = call(capsys, *demo.words, "--seed", "7", code=2)
     assert "seed: 0 → 7" in str(said["error"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import danlu
 from danlu import config, files, hardware, log, report
+from danlu.data import lineage
 from danlu.errors import DanluError, DataError
 
 
@@ -32,9 +33,10 @@ def life(run: Path) -> Path:
     return run.parent if (run.parent / "demo.json").is_file() else run
 
 
-def describe(run: Path, cfg: config.Config) -> None:
-    """Keep what is needed to look back: the machine, the versions, the command."""
+def describe(run: Path, cfg: config.Config, *, learned: dict[str, Any]) -> None:
+    """Keep what is needed to look back: the machine, the versions, the command, the data."""
     files.write_json(run / "environment.json", environment())
+    files.write_json(run / lineage.NAME, learned)
     command = "finetune" if hasattr(cfg, "base") else "pretrain"
     if not (run / "commands.json").is_file():
         files.write_json(run / "commands.json", [f"danlu {command} {run / 'run.yaml'}"])

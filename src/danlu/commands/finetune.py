@@ -49,7 +49,7 @@ def run(cfg: Config) -> dict[str, Any]:
     """Train to the end of the run, and say how it went."""
     from danlu.commands import _chats as stages
     from danlu.commands import _records as records
-    from danlu.data import chats
+    from danlu.data import chats, lineage
     from danlu.models import hub
     from danlu.runtime import Runtime
     from danlu.train import optimizers
@@ -74,7 +74,8 @@ def run(cfg: Config) -> dict[str, Any]:
     )
     with Run(cfg.out, cfg, about, resume=f"danlu finetune {cfg.out / 'run.yaml'}") as folder:
         folder.publish(loaded.model, loaded.tokenizer)
-        records.describe(folder.folder, cfg)
+        learned = lineage.record(base=cfg.base, learned=[train_file])
+        records.describe(folder.folder, cfg, learned=learned)
         watch = Watch(
             evals={"held_out": stages.held_out_loss(held_out, loaded, cfg.train, runtime)},
             sample=stages.sampler(held_out, loaded, runtime),

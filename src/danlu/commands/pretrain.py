@@ -66,6 +66,7 @@ def run(cfg: Config) -> dict[str, Any]:
     """Train to the end of the run, and say how it went."""
     from danlu.commands import _records as records
     from danlu.commands import _text as stages
+    from danlu.data import lineage
     from danlu.models.init import initialise
     from danlu.models.transformer import Transformer
     from danlu.runtime import Runtime
@@ -91,7 +92,7 @@ def run(cfg: Config) -> dict[str, Any]:
     )
     with Run(cfg.out, cfg, about) as folder:
         folder.publish(model, text.tokenizer)
-        records.describe(folder.folder, cfg)
+        records.describe(folder.folder, cfg, learned=lineage.record([text.corpus]))
         if cfg.train.bigram_start and folder.is_new and bigram_start.applies(model):
             log.say("starting from the text's bigrams")
             tokens = text.shards.tokens("train")

@@ -3,6 +3,7 @@
     danlu report runs/demo                    writes runs/demo/report.html
     danlu report runs/demo --open             and shows it in a browser
     danlu report runs/demo --out demo.html    one file, to send to somebody
+    danlu report corpus                       the page of a corpus
 
 It can be written at any time, also while the run is going on. What it says comes from the files of
 the run only; what those lack, the page leaves out.
@@ -16,14 +17,13 @@ from typing import Any
 from tyro.conf import Positional
 
 from danlu import config, log
-from danlu.report import write
 
 
 class Config(config.Config):
     """Settings of `danlu report`."""
 
     run: Positional[Path]
-    """The folder of a run, or of a demo with all its runs."""
+    """The folder of a run, of a demo with all its runs, or of a corpus."""
 
     out: Path | None = None
     """Where to write the page; by default report.html in that folder."""
@@ -34,6 +34,11 @@ class Config(config.Config):
 
 def run(cfg: Config) -> dict[str, Any]:
     """Write the page; returns where it is, its size, its panels, and what to do next."""
+    from danlu import report
+    from danlu.data.corpus import is_corpus
+    from danlu.report import corpus_page
+
+    write = corpus_page.write if is_corpus(cfg.run) else report.write
     result = write(cfg.run, out=cfg.out)
     page = Path(result["report"])
     for problem in result["problems"]:

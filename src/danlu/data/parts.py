@@ -27,15 +27,15 @@ def write(path: Path, batches: Sequence[pa.RecordBatch], disk: files.Disk) -> di
     return {"bytes": len(data), "rows": table.num_rows, "sha256": digest}
 
 
-def read(path: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of one file.
+def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, with all columns or some of them.
 
     Raises:
         DataError: it is missing or damaged.
     """
     try:
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=ROW_GROUP)
+            yield from file.iter_batches(batch_size=ROW_GROUP, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"{path} is missing or damaged",

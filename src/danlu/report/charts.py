@@ -12,6 +12,7 @@ these for its language and theme; `references.resolve` does the same in Python.
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 from danlu.report.records import Lengths, Report, Run, Scores
@@ -212,6 +213,30 @@ def lengths(histogram: Lengths) -> Figure | None:
     layout["yaxis"]["fixedrange"] = True
     layout["hovermode"] = "x"
     return {"data": data, "layout": layout}
+
+
+def groups(counts: Sequence[tuple[str, int]]) -> Figure | None:
+    """How many groups of duplicates there are of each size; logarithmic, if they differ a lot."""
+    if not counts:
+        return None
+    data = {
+        "type": "bar",
+        "x": [label for label, _ in counts],
+        "y": [count or None for _, count in counts],
+        "width": 0.62,
+        "marker": {"color": "@c.accent", "line": {"width": 0}, "cornerradius": 2},
+        "hovertemplate": "%{y:,}<extra></extra>",
+    }
+    layout = _layout("@t.axis.group", "@t.axis.groups", height=300)
+    layout |= {"showlegend": False, "hovermode": "x"}
+    layout["margin"]["t"] = 12
+    layout["xaxis"] |= {"type": "category", "nticks": 0, "fixedrange": True}
+    del layout["xaxis"]["unifiedhovertitle"]
+    layout["yaxis"] |= {"fixedrange": True, "rangemode": "tozero"}
+    filled = [count for _, count in counts if count]
+    if max(filled) > 50 * min(filled):
+        layout["yaxis"] |= {"type": "log", "dtick": 1, "rangemode": "normal"}
+    return {"data": [data], "layout": layout}
 
 
 def _between(edges: list[float], index: int) -> str:

@@ -16,7 +16,7 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jinja2
 from markupsafe import Markup
@@ -29,12 +29,21 @@ from danlu.report.palette import PALETTES
 from danlu.report.panels import PANELS
 from danlu.report.records import Report
 
+
+class Named(Protocol):
+    """What a page is about."""
+
+    @property
+    def name(self) -> str:
+        """What the page is called."""
+
+
 PAGE, SCRIPT, DATA = "report.html", "plotly.min.js", "report.data.js"
 
 
 def render(report: Report, *, live: bool = False) -> str:
     """The page as HTML; a live one expects `plotly.min.js` and `report.data.js` beside it."""
-    return _page(report, sections(report, live=live), _data(report), live=live)
+    return assemble(report, sections(report, live=live), _data(report), live=live)
 
 
 def write(folder: Path, *, live: bool = False, out: Path | None = None) -> dict[str, Any]:
@@ -51,12 +60,12 @@ def write(folder: Path, *, live: bool = False, out: Path | None = None) -> dict[
     report = collect(folder)
     path = folder / PAGE if out is None else out
     panels, content = sections(report, live=live), _data(report)
-    page = _page(report, panels, content, live=live).encode("utf-8", "replace")
+    page = assemble(report, panels, content, live=live).encode("utf-8", "replace")
     script, data = path.with_name(SCRIPT), path.with_name(DATA)
     if live:
         if not script.is_file():
             write_atomic(script, _plotly().encode(), sync=False)
-        update = f'danluUpdate({{{content},"sections":{_json(panels)}}})\n'
+        update = f'danluUpdate({{{content},"sections":{script_json(panels)}}})\n'
         write_atomic(data, update.encode("utf-8", "replace"), sync=False)
     write_atomic(path, page, sync=not live)
     if not live and not report.active and data.is_file():  # this page was live until now
@@ -76,27 +85,36 @@ def sections(report: Report, *, live: bool) -> dict[str, Markup]:
     for name, panel in PANELS.items():
         values = panel(report)
         if values is not None:
-            template = _environment().get_template(f"panels/{name}.html.j2")
+            template = environment().get_template(f"panels/{name}.html.j2")
             found[name] = Markup(template.render(**values, report=report, live=live))
     return found
 
 
 def _data(report: Report) -> str:
     """What charts are drawn from, as the inside of a JSON object."""
-    return f'"report":{_json(report.model_dump())},"figures":{_json(figures(report))}'
+    return f'"report":{script_json(report.model_dump())},"figures":{script_json(figures(report))}'
 
 
-def _page(report: Report, panels: dict[str, Markup], data: str, *, live: bool) -> str:
+def assemble(
+    report: Named,
+    panels: dict[str, Markup],
+    data: str,
+    *,
+    live: bool = False,
+    footer: str = "page.footer",
+) -> str:
+    """A page of some panels; `data` is the inside of the JSON object that charts are drawn from."""
     strings = {language: wording.strings(language) for language in wording.LANGUAGES}
-    fixed = _json({"live": live, "strings": strings, "palettes": PALETTES})
+    fixed = script_json({"live": live, "strings": strings, "palettes": PALETTES})
     script, plotly = _source("report.js"), "" if live else _plotly()
     sources = f"{_hash(script)} 'self'" if live else f"{_hash(script)} {_hash(plotly)}"
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
             live=live,
+            footer=footer,
             sections=panels,
             policy="default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
             f"script-src {sources}; base-uri 'none'; form-action 'none'",
@@ -110,7 +128,7 @@ def _page(report: Report, panels: dict[str, Markup], data: str, *, live: bool) -
     )
 
 
-def _json(value: Any) -> str:
+def script_json(value: Any) -> str:
     """JSON that can stand inside `<script>`: whatever a text holds, it cannot end the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -136,7 +154,8 @@ def _source(name: str) -> str:
 
 
 @lru_cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates, with what they may call."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("danlu.report"),
         autoescape=True,
@@ -151,5 +170,6 @@ def _environment() -> jinja2.Environment:
         named=wording.named,
         fact=wording.fact,
         label=wording.label,
+        refer=wording.refer,
     )
     return environment

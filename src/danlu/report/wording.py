@@ -3,7 +3,8 @@
 The page is written in English, each text and number with what it was made from in `data-`
 attributes; `report.js` says the same again in the reader's language with the browser's `Intl`.
 So the page reads well without scripts too. The texts are in `templates/strings.LANGUAGE.json`,
-where `{name|form}` stands for the value `name`, written in one of `FORMS`.
+where `{name|form}` stands for the value `name`, written in one of `FORMS`; those of advice stand
+beside `danlu.data.advice`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from danlu import log
+from danlu.data import advice
 
 LANGUAGES = ("en", "zh")
 ABSENT = "–"
@@ -60,7 +62,7 @@ def strings(language: str) -> dict[str, str]:
     """The texts of a language, by key."""
     source = files("danlu.report") / "templates" / f"strings.{language}.json"
     table: dict[str, str] = json.loads(source.read_text(encoding="utf-8"))
-    return table
+    return table | {f"advice.{key}": text for key, text in advice.texts(language).items()}
 
 
 def write(value: Any, form: str | None) -> str:
@@ -108,8 +110,14 @@ def named(value: str) -> Markup:
 
 def label(kind: str, name: str) -> Markup:
     """A name that Danlu itself gives (a step, a reason), for a template; others as they are."""
-    key = f"{kind}.{re.sub(r'[^a-z]+', '_', name)}"
+    key = _key(kind, name)
     return text(key) if key in strings("en") else escape(name)
+
+
+def refer(kind: str, name: str) -> str:
+    """A name that Danlu itself gives, as a value of a text: a reference, if there is a text."""
+    key = _key(kind, name)
+    return f"@t.{key}" if key in strings("en") else name
 
 
 def fact(key: str, value: Any) -> Markup:
@@ -119,6 +127,10 @@ def fact(key: str, value: Any) -> Markup:
     if key.endswith("bytes"):
         return number(value, "bytes")
     return number(value, "int") if abs(value) >= 10_000 else escape(f"{value:.6g}")
+
+
+def _key(kind: str, name: str) -> str:
+    return f"{kind}.{re.sub(r'[^a-z]+', '_', name)}"
 
 
 def _json(values: Mapping[str, Any]) -> str:

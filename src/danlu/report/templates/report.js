@@ -117,10 +117,11 @@
         for (const names of data.filter((trace) => trace.meta === "names")) names.visible = false;
       }
     }
-    if (name === "lengths" && narrow()) layout.xaxis.tickangle = -45;
+    const bars = ["lengths", "sizes"].includes(name);
+    if (bars && narrow()) layout.xaxis.tickangle = -45;
     Plotly.react(element, data, layout, { displayModeBar: false });
     sizes.observe(element);
-    if (!element.dataset.linked && name !== "lengths") {
+    if (!element.dataset.linked && !bars) {
       element.dataset.linked = "yes";
       element.on("plotly_relayout", (change) => zoom(element, change));
     }
