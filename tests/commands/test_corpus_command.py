@@ -27,7 +27,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "in" / "short.txt").write_text("Short.")
     (tmp_path / "in" / "odd.txt").write_text(ESCAPE)
     # steps are named here, so that ESC and U+202E are there whatever repair removes
-    words = ["prepare", "in", "--out", "c", "--steps", "exact", "short", "-q"]
+    words = ["prepare", "in", "--out", "c", "--steps", "short", "exact", "-q"]
     assert cli.main(words) == 0
     return Path("c")
 

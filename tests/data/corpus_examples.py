@@ -12,7 +12,7 @@ from danlu import files
 from danlu.data import rows
 from danlu.data.corpus import FORMAT, MANIFEST, PARTS, Corpus
 from danlu.data.parts import Parts
-from danlu.data.tally import EDGES, Amount, _histogram
+from danlu.data.tally import EDGES, Amount, histogram
 
 Row = tuple[str, str, str, str | None]
 """Id, text, file, why it was removed."""
@@ -54,7 +54,7 @@ def write(
         record |= writer.close()
         counts[part] = amount.as_json()
         if part != "removed":
-            lengths = [a + int(b) for a, b in zip(lengths, _histogram(batch["text"]), strict=True)]
+            lengths = [a + int(b) for a, b in zip(lengths, histogram(batch["text"]), strict=True)]
         for row in some:
             if row[3]:
                 reasons.setdefault(row[3], Amount()).add(pa.array([row[1]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from danlu import files
 from danlu.data import parts
 from danlu.data.corpus import Corpus
 from danlu.data.forget import forget
+from danlu.data.prepare import prepare
+from danlu.data.settings import PrepareSettings
 from danlu.errors import ConfigError, DataError, ResourceError, UnknownName
 
 SECRET = "My secret name is Rumpelstiltskin, and nobody shall ever know it."
@@ -121,3 +124,18 @@ def test_a_full_disk_leaves_nothing(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(ResourceError):
         forget(corpus, ["open.txt"], tmp_path / "new", disk=Full())
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_near_copies_go_with_it_whichever_of_them_is_named(tmp_path: Path) -> None:
+    words = [f"word{n}" for n in range(120)]
+    near = [" ".join(words[k:]) for k in range(3)]
+    others = [" ".join(f"{n}-{m}" for m in range(60)) for n in range(30)]
+    lines = [json.dumps({"id": n, "text": text}) for n, text in enumerate(near + others)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    settings = PrepareSettings(steps=("near",))
+    made = prepare([tmp_path / "a.jsonl"], tmp_path / "out", settings)
+    for number, own_id in enumerate(("a.jsonl#0", "a.jsonl#2")):
+        _, gone = forget(made, [own_id], tmp_path / f"new{number}")
+        assert gone.ids == {"a.jsonl#0", "a.jsonl#1", "a.jsonl#2"}
+    _, alone = forget(made, ["a.jsonl#2"], tmp_path / "alone", copies=False)
+    assert alone.ids == {"a.jsonl#2"}

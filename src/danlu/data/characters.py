@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _KANA_HANGUL = "\u3041-\u30ff\u31f0-\u31ff\uac00-\ud7a3"
@@ -29,6 +30,19 @@ def weight(text: str) -> int:
     (4, 11)
     """
     return len(text) + 2 * count(WIDE, text)
+
+
+def units_of(text: str) -> Sequence[str]:
+    """Words, or characters without white space where the text is in a script without spaces.
+
+    A line of dashes is cut to three, so that it does not weigh as much as a sentence.
+
+    >>> units_of("The moon -----"), units_of("明月 光")
+    (['The', 'moon', '---'], '明月光')
+    """
+    if weight(text) > 1.5 * len(text):
+        return "".join(text.split())
+    return [word if any(map(str.isalnum, word)) else word[:3] for word in text.split()]
 
 
 def is_han(text: str) -> bool:

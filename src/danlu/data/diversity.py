@@ -25,8 +25,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from danlu.data.characters import units_of
 from danlu.data.self_bleu import self_bleu
-from danlu.data.steps.repetitive import units_of
 from danlu.data.topics import Topics, topics
 
 Ids = npt.NDArray[np.int64]

@@ -1,8 +1,8 @@
 """A corpus without some of its documents, as a new corpus.
 
 The documents go from every part, the removed one too, and so do their copies: documents of the
-same normalised text (`find.normalised`) under other ids, else the text would stay. A near copy is
-another text; `find` finds it. The manifest keeps SHA-256 hashes of the ids, and no excerpt of a
+same normalised text (`find.normalised`) under other ids, and near-duplicates of which only one was
+kept, else the text would stay. The manifest keeps SHA-256 hashes of the ids, and no excerpt of a
 text that went. What the source files hold is not touched: `prepare` would read it again.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -82,6 +83,7 @@ def forget(
     """
     out, disk = out.absolute(), disk or files.Disk()
     texts = _texts_of(corpus, ids)
+    family = _family(corpus, ids) if copies else set(ids)
     make_way(out, force=False)
     disk.mkdir(out.parent)
     gone = Forgotten()
@@ -91,7 +93,7 @@ def forget(
         for part in PARTS:
             writer, left[part] = Parts(folder, part, disk), Amount()
             for batch in corpus.batches(part):
-                goes = _goes(batch, ids, texts if copies else ())
+                goes = _goes(batch, family, texts if copies else ())
                 gone.add(part, batch.filter(goes))
                 stays = batch.filter(pc.invert(goes))
                 left[part].add(stays.column("text"))
@@ -120,9 +122,19 @@ def _texts_of(corpus: Corpus, ids: Sequence[str]) -> set[bytes]:
     return set(found.values())
 
 
-def _goes(batch: pa.RecordBatch, ids: Sequence[str], texts: Collection[bytes]) -> pa.BooleanArray:
+def _family(corpus: Corpus, ids: Collection[str]) -> set[str]:
+    """The ids, those that were kept for them, and those that were removed for one of these."""
+    twins: dict[str, str] = {}
+    for batch in corpus.batches("removed", ["id", "meta"]):
+        for row in batch.filter(pc.match_substring(batch["meta"], '"duplicate_of"')).to_pylist():
+            twins[row["id"]] = orjson.loads(row["meta"]).get("duplicate_of", "")
+    kept = {*ids, *(twins[own_id] for own_id in ids if own_id in twins)}
+    return kept | {own_id for own_id, twin in twins.items() if twin in kept}
+
+
+def _goes(batch: pa.RecordBatch, ids: Collection[str], texts: Collection[bytes]) -> pa.BooleanArray:
     """[rows] whether each row is one of some ids, or has one of some texts."""
-    named = pc.is_in(batch.column("id"), pa.array(ids, pa.string()))
+    named = pc.is_in(batch.column("id"), pa.array(list(ids), pa.string()))
     if not texts:
         return named
     same = [_hash(text) in texts for text in batch.column("text").to_pylist()]

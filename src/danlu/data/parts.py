@@ -13,7 +13,39 @@ from danlu import files
 from danlu.data.rows import SCHEMA
 from danlu.errors import DataError
 
+PART_BYTES = 128 << 20
+"""`Parts` closes a file when its rows take that much memory."""
 ROW_GROUP = 4_096
+
+
+class Parts:
+    """Writes `name-00000.parquet`, `name-00001.parquet` …; the first one even without rows."""
+
+    def __init__(self, folder: Path, name: str, disk: files.Disk) -> None:
+        self.folder, self.name, self.disk = folder, name, disk
+        self.files: dict[str, dict[str, Any]] = {}
+        """What was written: bytes, rows and SHA-256 by file name."""
+        self._held: list[pa.RecordBatch] = []
+        self._bytes = 0
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take some rows."""
+        if rows.num_rows:
+            self._held.append(rows)
+            self._bytes += rows.nbytes
+        if self._bytes >= PART_BYTES:
+            self._flush()
+
+    def close(self) -> dict[str, dict[str, Any]]:
+        """Write what is left; returns `files`."""
+        if self._held or not self.files:
+            self._flush()
+        return self.files
+
+    def _flush(self) -> None:
+        name = f"{self.name}-{len(self.files):05}.parquet"
+        self.files[name] = write(self.folder / name, self._held, self.disk)
+        self._held, self._bytes = [], 0
 
 
 def write(path: Path, batches: Sequence[pa.RecordBatch], disk: files.Disk) -> dict[str, Any]:

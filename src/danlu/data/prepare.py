@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import danlu
 from danlu import discover, files, log
-from danlu.data import inputs, judging, reading, rows, split
+from danlu.data import inputs, judging, parts, reading, rows, split
+from danlu.data.advice import advice
 from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, swap
+from danlu.data.diversity import Diversity, measure
 from danlu.data.executors import Executor
 from danlu.data.executors.serial import Serial
 from danlu.data.inputs import Found, SourceFile
 from danlu.data.judged import REASONS
 from danlu.data.portions import Dealer
-from danlu.data.settings import PrepareSettings
+from danlu.data.settings import PERSONAL_KINDS, PrepareSettings
 from danlu.data.sources import python_docs
 from danlu.data.stages.deal import IN_HELD_OUT, SURVIVORS
 from danlu.data.steps import contamination
-from danlu.data.tally import Amount, Tally
+from danlu.data.tally import Amount, Tally, kept
 from danlu.data.work import Task, Work
 from danlu.errors import ConfigError, DataError
 
@@ -135,8 +139,10 @@ class _Preparation:
         shown, record = self._deal(decided)
         if not self.tally.kept.documents:
             raise self._nothing()
+        before, after, advised = self._diversity()
         mine = {
             "duplicates": duplicates,
+            "diversity": {"before": before, "after": after, "advice": advised},
             "split_by": decided.by,
             "survivors": [document for _, document in shown],
             "files": record,
@@ -187,6 +193,19 @@ class _Preparation:
             shown = sorted([*shown, *result["shown"]], key=lambda e: (e[0], e[1]["id"]))[:SURVIVORS]
         return shown, dict(sorted(record.items()))
 
+    def _diversity(self) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+        """Diversity of the sample before cleaning and after, and what it suggests."""
+        batches = [
+            batch
+            for n in range(self.portions)
+            for batch in parts.read(self.work.place("deal", n, "parquet"))
+        ]
+        before, after = (_measured(some) for some in (batches, map(kept, batches)))
+        read = max(self.tally.read.documents, 1)
+        shares = {why: gone.amount.documents / read for why, gone in self.tally.removed.items()}
+        advised = [each.as_json() for each in advice(before, after, shares)]
+        return before.as_json(), after.as_json(), advised
+
     def _manifest(self) -> dict[str, Any]:
         versions = {step.name: step.version for step in self.steps}
         versions |= {comparison.name: comparison.version for comparison in self.comparisons}
@@ -204,6 +223,11 @@ class _Preparation:
             "duplicate_ids": self.account.duplicate_ids,
             **self.tally.as_json(versions, reasons),
             **self._merged_reports(),
+            "personal": {
+                kind: {"count": count}
+                for kind, count in sorted(self.tally.stats.get("personal", {}).items())
+                if kind in PERSONAL_KINDS
+            },
         }
 
     def _merged_reports(self) -> dict[str, Any]:
@@ -259,6 +283,14 @@ def _working(out: Path, disk: files.Disk) -> Iterator[Work]:
             raise
         work.empty()
     files.Disk().rmtree(folder)
+
+
+def _measured(batches: Iterable[pa.RecordBatch]) -> Diversity:
+    columns: dict[str, list[str]] = {"text": [], "file": [], "lang": []}
+    for batch in batches:
+        for name, values in columns.items():
+            values += (value or "und" for value in batch.column(name).to_pylist())
+    return measure(columns["text"], sources=columns["file"], languages=columns["lang"])
 
 
 def _recipe(settings: PrepareSettings, source: str, skip_broken: bool) -> dict[str, Any]:
