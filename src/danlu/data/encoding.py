@@ -161,7 +161,7 @@ def binary(name: str, kind: str) -> DataError:
     return DataError(
         f"{name} is not text",
         got=kind,
-        expected="text: .txt, .md, .jsonl, .json, .csv, .tsv, .parquet, also .gz",
+        expected="text, or a format that `danlu prepare --help` names",
         fix="convert it to text, or leave it out",
     )
 
