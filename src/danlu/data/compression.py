@@ -81,10 +81,10 @@ class _Gzip:
 class _Zstd:
     """zstandard's object gives all that comes out of what is put in, so little is put in at once.
 
-    A block of 4 bytes can hold 128 KiB: out of SLICE bytes come 32 MiB at the very most.
+    A block of 4 bytes can hold 128 KiB: out of SLICE bytes come 16 MiB at the very most.
     """
 
-    SLICE = 1 << 10
+    SLICE = 1 << 9
 
     def __init__(self) -> None:
         import zstandard
@@ -221,9 +221,9 @@ def unpacked(
             raise _broken(name, codec, packed - len(data), size, str(error)) from None
         data = unpacker.unused_data if unpacker.eof else b""
         given += len(part)
-        check_bomb(name, codec, packed - len(data), given)
         for start in range(0, len(part), piece):
             yield part[start : start + piece]
+        check_bomb(name, codec, packed - len(data), given)  # after a first look at what it is
     if not unpacker.eof:
         raise _broken(name, codec, packed, size, "it ends before its last block: it was cut")
 

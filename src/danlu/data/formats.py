@@ -40,7 +40,9 @@ ZIPPED = (".docx", ".epub", ".odt", ".pptx", ".xlsx")
 """Documents that are zip archives: a reader of such a suffix gets the file as it is."""
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_DOCUMENT = tuple(b"[Content_Types] _rels/ docProps/ word/ xl/ ppt/ mimetype META-INF/".split())
+_DOCUMENT = tuple(
+    b"[Content_Types] _rels/ docProps/ customXml/ word/ xl/ ppt/ mimetype META-INF/".split()
+)
 """First names in a zip archive that is an Office, OpenDocument or EPUB file, or a Java program."""
 
 Recogniser = Callable[[bytes, str], bool]
@@ -140,8 +142,9 @@ def _tell(head: bytes, name: str) -> Format | str:
     suffix = PurePosixPath(name.lower()).suffix
     own, binary = readers().get(suffix, ""), encoding.binary_kind(head)
     if head.startswith(_ZIP):
-        reader = own if suffix in ZIPPED and own else _recognised(head, name)
-        if not reader and head[30:].startswith(_DOCUMENT):
+        is_document = head[30:].startswith(_DOCUMENT)
+        reader = own if suffix in ZIPPED else _recognised(head, name) if is_document else ""
+        if is_document and not reader:
             return "a zipped document or program (such as .docx, .epub, .jar)"
         return Format(reader) if reader else Format(archive="zip")
     if _is_tar(head, name):

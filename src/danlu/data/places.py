@@ -58,8 +58,7 @@ def check_unchanged(file: SourceFile) -> None:
     """
     size = file.member.archive_bytes if file.member else file.bytes
     if file.url:
-        now = remote.entry(file.url)
-        same = (now.bytes, now.version) == (size, file.version)
+        same = remote.entry(file.url).is_as(size, file.version)
     else:
         status = file.path.stat()
         same = status.st_size == size

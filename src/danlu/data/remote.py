@@ -9,11 +9,13 @@ Chained URLs (`zip://…::s3://…`) are not taken: archives are opened here, un
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -54,6 +56,12 @@ class Entry:
     bytes: int
     """0 is unknown."""
     version: str
+    """What says that it changed, and its value then: `ETag "5f…"`."""
+
+    def is_as(self, size: int, version: str) -> bool:
+        """Whether this is the file that had that size and version, as far as the store says."""
+        key, known = self.version.split(" ")[0], version.split(" ")[0]
+        return self.bytes == size and (self.version == version or key != known)
 
 
 def is_url(text: str) -> bool:
@@ -76,13 +84,13 @@ def local(text: str) -> Path | None:
 
 
 def shown(url: str) -> str:
-    """The URL without what may be secret: a password, and a query, which may hold a signature.
+    """Text with URLs, without what may be secret: passwords, and queries: these hold signatures.
 
     >>> shown("https://me:secret@host/a.txt?X-Amz-Signature=1")
     'https://host/a.txt?…'
     """
-    url = re.sub(r"^([^/:]+://)[^/@]*@", r"\1", url)
-    return re.sub(r"^(https?://[^?]*)\?.*", r"\1?…", url)
+    url = re.sub(r"(\w+://)[^/\s@]*@", r"\1", url)
+    return re.sub(r"(https?://[^?\s]*)\?[^\s'\"]*", r"\1?…", url)
 
 
 def found(url: str) -> list[tuple[str, list[Entry]]]:
@@ -128,9 +136,38 @@ def opened(url: str, *, seek: bool = False, block: int = BLOCK) -> BinaryIO:
             return cast(BinaryIO, fs.open(path, "rb", block_size=0 if _is_http(url) else block))
         handle = fs.open(path, "rb", block_size=block)
         if not _is_http(url) or _serves_ranges(handle):
-            return cast(BinaryIO, handle)
+            return io.BufferedReader(_Guarded(handle, url), SNIFF_BLOCK)
         with fs.open(path, "rb", block_size=0) as stream:
             return _spooled(stream)
+
+
+class _Guarded(io.RawIOBase):
+    """A remote file whose errors name its URL, whoever reads it: pyarrow and zipfile do not."""
+
+    def __init__(self, handle: Any, url: str) -> None:
+        self._handle, self._url = handle, url
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return int(self._handle.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._handle.tell())
+
+    def readinto(self, buffer: Any, /) -> int:
+        with Watched(self._url):
+            data: bytes = self._handle.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._handle.close()
+        super().close()
 
 
 class Watched:
@@ -257,7 +294,11 @@ def _under(fs: Any, path: str) -> list[Entry]:
 
 
 def _entry(fs: Any, info: dict[str, Any], name: str) -> Entry:
-    version = next((str(info[key]) for key in _VERSIONS.split() if info.get(key)), "")
+    key = next((key for key in _VERSIONS.split() if info.get(key)), "")
+    value = info.get(key, "")
+    if isinstance(value, datetime):  # a listing may have a number where a file's own info has this
+        value = value.timestamp()
+    version = f"{key} {value}" if key else ""
     return Entry(fs.unstrip_protocol(info["name"]), name, int(info.get("size") or 0), version)
 
 
