@@ -92,7 +92,7 @@ def test_members_are_files_like_others(kind: str, tmp_path: Path) -> None:
     ]
     assert [data_of(file) for file in found.files] == [*list(FILES.values())[:3], b"packed twice"]
     assert [file.bytes for file in found.files] == [len(data) for data in FILES.values()]
-    assert os.listdir(tmp_path) == [path.name]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @every

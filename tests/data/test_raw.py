@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,36 @@ def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"cannot read .*a\.txt: permission denied"):
         list(raw.pieces(file))
+
+
+def test_a_file_that_is_written_again_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "PIECE", 100)
+    path = write(tmp_path / "a.txt", b"old text\n" * 99)
+    parts = raw.pieces(source(path))
+    next(parts)
+    write(path, b"new text\n" * 99)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(DataError, match=r"a\.txt changed while it was read"):
+        list(parts)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_to_seek_in(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    file = source(write(tmp_path / "a.txt", pack(b"moonlight")))
+    with raw.seekable(file, "why") as handle:
+        handle.seek(4)
+        assert handle.read() == b"light"
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(DataError, match="vanished"), raw.seekable(file, "why"):
+        pass
+
+
+def test_one_enormous_line_in_a_compressed_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "MAX_LINE", 1 << 20)
+    file = source(write(tmp_path / "a.jsonl.gz", gzip.compress(b'{"text": "' + b"x" * (2 << 20))))
+    with pytest.raises(DataError, match=r"a\.jsonl\.gz:1 is one enormous line"):
+        list(raw.lines(file))

@@ -19,7 +19,7 @@ from data_examples import FABLE, POEM
 from fsspec.implementations.memory import MemoryFileSystem
 
 from danlu import discover
-from danlu.data import archives, inputs, prepare, raw, remote
+from danlu.data import archives, inputs, prepare, raw, remote, urls
 from danlu.data.settings import PrepareSettings
 from danlu.data.source_file import SourceFile
 from danlu.errors import DataError, MissingExtra, UnknownName
@@ -193,7 +193,7 @@ def test_protocols_that_nobody_knows_or_has(monkeypatch: Any) -> None:
 def test_urls_in_errors_keep_secrets() -> None:
     error = remote.broke("https://me:secret@host/a?sig=secret", OSError("https://me:secret@host/a"))
     assert "secret" not in str(error)
-    assert remote.shown("s3://key:secret@bucket/a@b") == "s3://bucket/a@b"
+    assert urls.shown("s3://key:secret@bucket/a@b") == "s3://bucket/a@b"
 
 
 class Server(http.server.SimpleHTTPRequestHandler):

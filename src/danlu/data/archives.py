@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from danlu.data import compression, places, remote
+from danlu.data import compression, places, urls
 from danlu.data.compression import Readable
 from danlu.data.forward import Forward, Slice
 from danlu.data.naming import sound_name
@@ -185,7 +185,7 @@ def _tar_stream(archive: SourceFile) -> Any:
 
     def start() -> Iterator[bytes]:
         size = archive.member.archive_bytes if archive.member else archive.bytes
-        name = remote.shown(archive.url) or str(archive.path)
+        name = urls.shown(archive.url) or str(archive.path)
         with places.opened(archive) as handle:
             if packed:
                 yield from compression.unpacked(handle, packed, name, size=size)

@@ -40,8 +40,9 @@ ZIPPED = (".docx", ".epub", ".odt", ".pptx", ".xlsx")
 """Documents that are zip archives: a reader of such a suffix gets the file as it is."""
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_DOCUMENT = tuple(
-    b"[Content_Types] _rels/ docProps/ customXml/ word/ xl/ ppt/ mimetype META-INF/".split()
+_DOCUMENT = (
+    *(b"[Content_Types]", b"_rels/", b"docProps/", b"customXml/", b"word/", b"xl/", b"ppt/"),
+    *(b"mimetype", b"META-INF/"),
 )
 """First names in a zip archive that is an Office, OpenDocument or EPUB file, or a Java program."""
 

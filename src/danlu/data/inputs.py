@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from danlu import discover, files
-from danlu.data import archives, encoding, formats, naming, places, remote
+from danlu.data import archives, encoding, formats, naming, places, remote, urls
 from danlu.data.formats import readers as readers
 from danlu.data.naming import sound_name
 from danlu.data.source_file import SourceFile as SourceFile
@@ -60,10 +60,10 @@ def expand(
     skipped: Counter[str] = Counter()
     seen = {_real(skip)} if skip else set()
     for given in paths:
-        if isinstance(given, str) and remote.is_url(given):
+        if isinstance(given, str) and urls.is_url(given):
             found += _remote(given, seen, skipped)
             continue
-        for root in _globbed(remote.local(str(given)) or Path(given)):
+        for root in _globbed(urls.local(str(given)) or Path(given)):
             new = _under(root, seen, skipped)
             if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
                 raise _nothing(f"the folder {root}", skipped)
@@ -132,13 +132,13 @@ def _remote(url: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]
         for entry in fresh:
             name = sound_name(entry.name)
             if entry.url == root:
-                new += _named(_examine_remote(entry, name), remote.shown(root), skipped)
+                new += _named(_examine_remote(entry, name), urls.shown(root), skipped)
             elif reason := _skip_by_name(name, opens=False):
                 skipped[reason] += 1
             else:
                 new += _readable(_examine_remote(entry, name, in_folder=True), skipped)
         if not new and (fresh or not listed):
-            raise _nothing(remote.shown(root), skipped)
+            raise _nothing(urls.shown(root), skipped)
         found += new
     return found
 

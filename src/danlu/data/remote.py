@@ -10,7 +10,6 @@ Chained URLs (`zip://…::s3://…`) are not taken: archives are opened here, un
 from __future__ import annotations
 
 import io
-import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from danlu import discover
+from danlu.data.urls import is_http, is_pattern, shown
 from danlu.errors import DataError, MissingExtra, missing_extra
 
 BLOCK, SNIFF_BLOCK = 4 << 20, 1 << 16
@@ -64,35 +64,6 @@ class Entry:
         return self.bytes == size and (self.version == version or key != known)
 
 
-def is_url(text: str) -> bool:
-    """Whether a path is a URL of another machine or store (not `file://`).
-
-    >>> is_url("s3://bucket/a.txt"), is_url("C:/texts"), is_url("file:///a.txt")
-    (True, False, False)
-    """
-    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text)) and local(text) is None
-
-
-def local(text: str) -> Path | None:
-    """The path in a `file://` URL, as fsspec reads it (nothing is percent-decoded), else None.
-
-    >>> local("file:///texts/a.txt").as_posix()
-    '/texts/a.txt'
-    """
-    match = re.match(r"(?i)(?:file|local)://(?:localhost(?=/))?(.*)", text)
-    return Path(match[1]) if match else None
-
-
-def shown(url: str) -> str:
-    """Text with URLs, without what may be secret: passwords, and queries: these hold signatures.
-
-    >>> shown("https://me:secret@host/a.txt?X-Amz-Signature=1")
-    'https://host/a.txt?…'
-    """
-    url = re.sub(r"(\w+://)[^/\s@]*@", r"\1", url)
-    return re.sub(r"(https?://[^?\s]*)\?[^\s'\"]*", r"\1?…", url)
-
-
 def found(url: str) -> list[tuple[str, list[Entry]]]:
     """What a URL stands for: for itself, or each match of its pattern, the files at or under it.
 
@@ -102,7 +73,7 @@ def found(url: str) -> list[tuple[str, list[Entry]]]:
     """
     fs, path = _filesystem(url)
     with Watched(url):
-        if _is_pattern(url) and (_is_http(url) or not fs.exists(path)):
+        if is_pattern(url) and (is_http(url) or not fs.exists(path)):
             paths = sorted(fs.glob(path))
             if not paths:
                 raise DataError(f"nothing matches {shown(url)}", expected="a pattern with a match")
@@ -133,9 +104,9 @@ def opened(url: str, *, seek: bool = False, block: int = BLOCK) -> BinaryIO:
     fs, path = _filesystem(url)
     with Watched(url):
         if not seek:
-            return cast(BinaryIO, fs.open(path, "rb", block_size=0 if _is_http(url) else block))
+            return cast(BinaryIO, fs.open(path, "rb", block_size=0 if is_http(url) else block))
         handle = fs.open(path, "rb", block_size=block)
-        if not _is_http(url) or _serves_ranges(handle):
+        if not is_http(url) or _serves_ranges(handle):
             return io.BufferedReader(_Guarded(handle, url), SNIFF_BLOCK)
         with fs.open(path, "rb", block_size=0) as stream:
             return _spooled(stream)
@@ -250,7 +221,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 def _options(protocol: str) -> dict[str, Any]:
     """For http: no limit on the time for a whole file, and the proxies of the environment."""
-    if not _is_http(f"{protocol}://"):
+    if not is_http(f"{protocol}://"):
         return {}
     import aiohttp
 
@@ -269,24 +240,11 @@ def _missing(protocol: str, error: ImportError) -> MissingExtra:
     )
 
 
-def _is_pattern(url: str) -> bool:
-    """Whether a URL has wildcards; in http URLs `?` starts a query, `[` an address.
-
-    >>> _is_pattern("https://host/a?b=1"), _is_pattern("s3://bucket/*.txt")
-    (False, True)
-    """
-    return "*" in url if _is_http(url) else bool(re.search(r"[*?\[]", url))
-
-
-def _is_http(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
-
-
 def _under(fs: Any, path: str) -> list[Entry]:
     """The files at or under a path, by name."""
     info = fs.info(path)
     if info["type"] != "directory":
-        name = unquote(urlsplit(path).path) if _is_http(path) else path
+        name = unquote(urlsplit(path).path) if is_http(path) else path
         return [_entry(fs, info, Path(name).name or urlsplit(path).netloc)]
     root = info["name"].rstrip("/") + "/"
     listed = fs.find(path, detail=True)
