@@ -83,8 +83,11 @@ def test_a_suffix_of_text_stands_against_text(with_readers: None) -> None:
     assert tell(HTML, "page") == Format("html")
     assert tell(HTML, "page.csv") == Format("html")
     assert tell(b"<p>a fragment</p>", "page.html") == Format("html")
-    assert tell(JSON, "page.html") == Format("jsonl")
-    assert tell(HTML, "rows.jsonl") == Format("html")
+    assert tell(JSON, "page.html") == Format("html")
+    assert tell(HTML, "rows.jsonl") == Format("jsonl")  # an error of its reader
+    assert tell(HTML, "rows.parquet") == Format("html")
+    assert tell(HTML, "letter.docx") == Format("html")
+    assert tell(parquet(), "page.html") == Format("parquet")
 
 
 def test_documents_that_are_zip_archives(with_readers: None) -> None:

@@ -175,6 +175,13 @@ def test_remote_files_give_a_corpus_and_fingerprints(
     assert [name for name in before if before[name] != after[name]] == ["a.txt"]
 
 
+def test_a_url_that_lost_a_slash() -> None:
+    for given in ("s3:/bucket/a", Path("s3://bucket/a")):
+        with pytest.raises(DataError, match="no file or folder") as error:
+            inputs.expand([given])
+        assert "did you mean s3://bucket/a?" in error.value.fix
+
+
 def test_protocols_that_nobody_knows_or_has(monkeypatch: Any) -> None:
     with pytest.raises(UnknownName, match="s33"):
         inputs.expand(["s33://bucket/a"])

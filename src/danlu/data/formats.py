@@ -29,9 +29,10 @@ BINARY = (
     " png jpg jpeg gif bmp tif tiff webp ico svgz heic mp3 wav ogg flac m4a mp4 mkv avi mov webm "
     " pdf doc docx xls xlsx ppt pptx odt epub mobi 7z rar exe dll so dylib "
     " o a class jar pyc pyd whl woff woff2 ttf otf eot db sqlite npy npz pt pth bin onnx gguf pkl "
-    " safetensors arrow h5 msgpack "
+    " safetensors parquet pq arrow feather ipc h5 msgpack "
 )
-"""Suffixes that are skipped in folders, unless a reader has that suffix or recognises the bytes."""
+"""Suffixes of files that are no plain text: where it is such text, its suffix is wrong. In folders
+they are skipped, unless a reader has the suffix or recognises the bytes."""
 
 LOOSE = (".txt", ".text", ".csv", ".tsv")
 """Suffixes that files of other formats often have, too."""
@@ -151,19 +152,18 @@ def _tell(head: bytes, name: str) -> Format | str:
     if _is_tar(head, name):
         return Format(archive="tar")
     is_text = not binary and (b"\x00" not in head or _is_utf16(head))
-    recogniser = recognisers().get(own)
-    if own and (recogniser(head, name) if recogniser else is_text and suffix not in LOOSE):
+    if own and is_text and suffix not in LOOSE and f" {suffix[1:]} " not in BINARY:
         return Format(own)
-    if reader := _recognised(head, name):
+    if reader := _recognised(head, name, first=own) or own:
         return Format(reader)
-    if own:
-        return Format(own)
     return Format("text") if is_text else binary or "a binary file"
 
 
-def _recognised(head: bytes, name: str) -> str:
-    """The first reader that says that the file is its own, or an empty string."""
-    return next((n for n, recognises in recognisers().items() if recognises(head, name)), "")
+def _recognised(head: bytes, name: str, first: str = "") -> str:
+    """The reader that says that the file is its own, or an empty string; `first` is asked first."""
+    known = recognisers()
+    order = sorted(known, key=lambda reader: reader != first)
+    return next((reader for reader in order if known[reader](head, name)), "")
 
 
 def _is_tar(head: bytes, name: str) -> bool:
@@ -171,6 +171,8 @@ def _is_tar(head: bytes, name: str) -> bool:
     block = head[: tarfile.BLOCKSIZE]
     if not block.strip(b"\x00"):
         return name.lower().endswith(".tar") and len(block) == tarfile.BLOCKSIZE
+    if not block[148:156].strip(b" \x00").isdigit():  # the checksum; parsing a header is slow
+        return False
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.TarError, ValueError):

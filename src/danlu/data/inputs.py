@@ -68,7 +68,9 @@ def expand(
             if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
                 raise _nothing(f"the folder {root}", skipped)
             found += new
-    named = [replace(f, encoding=encoding, text_field=text_field) for f in naming.apart(found)]
+    named = naming.apart(found)
+    if encoding != "auto" or text_field:
+        named = [replace(file, encoding=encoding, text_field=text_field) for file in named]
     return Found(named, dict(sorted(skipped.items())))
 
 
@@ -96,7 +98,9 @@ def _globbed(given: Path) -> list[Path]:
     siblings = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
     hint = discover.nearest(given.name, siblings)
     fix = f"did you mean {parent / hint}?" if hint else ""
-    if not parent.is_dir():
+    if url := urls.repaired(str(given)):
+        fix = f"did you mean {url}? (in Python give URLs as strings, not as Path)"
+    elif not parent.is_dir():
         fix = f"there is no folder {parent} either"
     raise DataError(f"there is no file or folder {given}", expected="a path to text files", fix=fix)
 

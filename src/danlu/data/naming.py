@@ -38,7 +38,7 @@ def apart(found: Sequence[SourceFile]) -> list[SourceFile]:
             number += 1
             name = f"{file.name}~{number}"
         taken.add(name)
-        named.append(replace(file, name=name))
+        named.append(file if name == file.name else replace(file, name=name))
     return named
 
 

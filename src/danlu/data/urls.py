@@ -25,6 +25,16 @@ def local(text: str) -> Path | None:
     return Path(match[1]) if match else None
 
 
+def repaired(text: str) -> str:
+    """The URL that lost a slash, as it does in a `Path`; empty if the text is nothing like it.
+
+    >>> repaired("s3:/bucket/a.txt"), repaired("a.txt")
+    ('s3://bucket/a.txt', '')
+    """
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)(.*)", text)
+    return f"{match[1]}://{match[2]}" if match else ""
+
+
 def shown(url: str) -> str:
     """Text with URLs, without what may be secret: passwords, and queries: these hold signatures.
 
