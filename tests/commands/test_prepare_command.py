@@ -34,9 +34,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_paths_are_positional_and_may_be_none_one_or_many() -> None:
     assert parse().paths == ()
-    assert parse("a").paths == (Path("a"),)
+    assert parse("a").paths == ("a",)
     cfg = parse("a", "b/*.txt", "--out", "x", "--steps", "repair", "short", "--force")
-    assert cfg.paths == (Path("a"), Path("b/*.txt"))
+    assert cfg.paths == ("a", "b/*.txt")
     assert (cfg.out, cfg.steps, cfg.force) == (Path("x"), ("repair", "short"), True)
 
 
@@ -44,9 +44,9 @@ def test_a_yaml_file_is_a_complete_experiment_and_flags_override_it(tmp_path: Pa
     path = tmp_path / "p.yaml"
     path.write_text("paths: [poems]\nout: corpora/poems\nmin_characters: 9\n")
     cfg = parse(str(path))
-    assert (cfg.paths, cfg.out, cfg.min_characters) == ((Path("poems"),), Path("corpora/poems"), 9)
+    assert (cfg.paths, cfg.out, cfg.min_characters) == (("poems",), Path("corpora/poems"), 9)
     cfg = parse(str(path), "more", "--min-characters", "7")
-    assert (cfg.paths, cfg.min_characters) == ((Path("more"),), 7)
+    assert (cfg.paths, cfg.min_characters) == (("more",), 7)
     assert config.parse_yaml(command.Config, config.dump(cfg)) == cfg
     assert yaml.safe_load(config.dump(cfg))["steps"] == list(cfg.steps)
 

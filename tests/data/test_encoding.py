@@ -35,6 +35,8 @@ ENGLISH = "Call me Ishmael.\nSome years ago I thought I would sail about a littl
         (TRADITIONAL, "big5", "big5"),
         (JAPANESE, "shift_jis", "cp932"),
         (JAPANESE, "euc_jp", "euc_jp"),
+        (JAPANESE, "iso2022_jp", "iso2022_jp"),
+        ("\x1b[31m" + ENGLISH, "ascii", "utf-8"),
         (KOREAN, "euc_kr", "euc_kr"),
         (FRENCH, "latin-1", "cp1252"),
         (RUSSIAN, "cp1251", "cp1251"),

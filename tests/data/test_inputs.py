@@ -66,12 +66,12 @@ def test_compressed_files_are_known_by_their_content(tmp_path: Path) -> None:
         f_dot_gz=b"\x1f\x8b broken",
     )
     found = inputs.expand([tmp_path])
-    assert [(f.name, f.reader, f.gzipped) for f in found.files] == [
-        ("a.jsonl.gz", "jsonl", True),
-        ("b.csv", "csv", True),
-        ("c.gz", "text", True),
-        ("e.txt.gz", "text", False),
-        ("f.gz", "text", True),
+    assert [(f.name, f.reader, f.compression) for f in found.files] == [
+        ("a.jsonl.gz", "jsonl", "gzip"),
+        ("b.csv", "csv", "gzip"),
+        ("c.gz", "text", "gzip"),
+        ("e.txt.gz", "text", ""),
+        ("f.gz", "text", "gzip"),
     ]
 
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import gzip
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from data_examples import FABLE, source
 
-from danlu.data import raw
+from danlu.data import compression, raw
 from danlu.errors import DataError, UnknownName
 
 
@@ -103,7 +105,7 @@ def test_gzip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="a gzip bomb") as error:
         list(raw.pieces(source(path)))
     assert "at most 250 fold" in str(error.value)
-    monkeypatch.setattr(raw, "MAX_UNPACKED", 100)
+    monkeypatch.setattr(compression, "MAX_UNPACKED", 100)
     with pytest.raises(DataError, match="a gzip bomb"):
         list(raw.pieces(source(write(tmp_path / "b.gz", gzip.compress(FABLE.encode())))))
 
@@ -111,7 +113,7 @@ def test_gzip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_repetitive_but_honest_gzip_passes(tmp_path: Path) -> None:
     text = b"".join(b"line %d of a long log\n" % n for n in range(400_000))
     file = source(write(tmp_path / "a.gz", gzip.compress(text, 9)))
-    assert len(text) > raw.FREE_BYTES
+    assert len(text) > compression.FREE_BYTES
     assert sum(map(len, raw.pieces(file))) == len(text)
 
 
@@ -135,3 +137,36 @@ def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"cannot read .*a\.txt: permission denied"):
         list(raw.pieces(file))
+
+
+def test_a_file_that_is_written_again_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "PIECE", 100)
+    path = write(tmp_path / "a.txt", b"old text\n" * 99)
+    parts = raw.pieces(source(path))
+    next(parts)
+    write(path, b"new text\n" * 99)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(DataError, match=r"a\.txt changed while it was read"):
+        list(parts)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_to_seek_in(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    file = source(write(tmp_path / "a.txt", pack(b"moonlight")))
+    with raw.seekable(file, "why") as handle:
+        handle.seek(4)
+        assert handle.read() == b"light"
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(DataError, match="vanished"), raw.seekable(file, "why"):
+        pass
+
+
+def test_one_enormous_line_in_a_compressed_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "MAX_LINE", 1 << 20)
+    file = source(write(tmp_path / "a.jsonl.gz", gzip.compress(b'{"text": "' + b"x" * (2 << 20))))
+    with pytest.raises(DataError, match=r"a\.jsonl\.gz:1 is one enormous line"):
+        list(raw.lines(file))

@@ -1,7 +1,7 @@
 """The whole life of a model in ten minutes: text, tokenizer, pretraining, evaluation, chat, report.
 
     danlu demo                          with the documentation that comes with Python: no network
-    danlu demo my_texts --minutes 8     with your own text: .txt .md .jsonl .csv .parquet, also .gz
+    danlu demo my_texts --minutes 8     with your own text: .txt .md .jsonl .csv .parquet, zip
     danlu demo --minutes 2              a shorter one
 
 Ctrl-C stops at any moment, and the same command goes on where it was.
@@ -16,6 +16,7 @@ from pydantic import Field
 from tyro.conf import Positional
 
 from danlu import config, files, log
+from danlu.data.places import TextPath
 
 FINETUNE_SHARE = 0.12
 """Of the time for training."""
@@ -24,8 +25,8 @@ FINETUNE_SHARE = 0.12
 class Config(config.Config):
     """Settings of `danlu demo`."""
 
-    paths: Positional[tuple[Path, ...]] = ()
-    """Files, folders and globs to learn from; none: Python's documentation."""
+    paths: Positional[tuple[TextPath, ...]] = ()
+    """Files, folders, archives, globs and URLs to learn from; none: Python's documentation."""
 
     minutes: float = Field(8.0, gt=0)
     """Time for training; reading, evaluation and the report take one or two minutes more."""

@@ -2,10 +2,12 @@
 
     danlu prepare my_texts                     a folder, files or 'globs*.jsonl.gz', to ./corpus
     danlu prepare poems.csv --text-field body --out runs/poems/corpus
+    danlu prepare books.zip s3://bucket/texts hf://datasets/me/poems
     danlu prepare                              no text of your own: Python's documentation
 
-Reads .txt .md .jsonl .json .csv .tsv .parquet, also compressed as .gz, and other text. What is
-taken out is counted with its reason and kept beside the rest.
+Reads .txt .md .jsonl .json .csv .tsv .parquet and other text, also compressed (gz, zst, bz2, xz),
+in archives (zip, tar) and at URLs (s3, https …: pip install 'danlu[remote]'). What is taken out is
+counted with its reason and kept beside the rest.
 """
 
 from __future__ import annotations
@@ -18,14 +20,15 @@ from pydantic import Field
 from tyro.conf import Positional
 
 from danlu.data import executors, prepare
+from danlu.data.places import TextPath
 from danlu.data.settings import PrepareSettings
 
 
 class Config(PrepareSettings):
     """Settings of `danlu prepare`."""
 
-    paths: Positional[tuple[Path, ...]] = ()
-    """Files, folders and globs to read; none: the documentation that comes with Python."""
+    paths: Positional[tuple[TextPath, ...]] = ()
+    """Files, folders, archives, globs and URLs; none: the documentation that comes with Python."""
 
     out: Path = Path("corpus")
     """Folder to write the corpus to."""

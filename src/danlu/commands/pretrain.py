@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from danlu import config, log
+from danlu.data.places import TextPath
 from danlu.hardware import RuntimeConfig
 from danlu.models.config import ModelConfig
 from danlu.train.settings import OptimizerConfig, TrainConfig
@@ -24,8 +25,9 @@ from danlu.train.settings import OptimizerConfig, TrainConfig
 class DataConfig(config.Config):
     """What is trained on."""
 
-    paths: tuple[Path, ...] = ()
-    """Raw text to prepare, if the corpus is not there yet; none: Python's documentation."""
+    paths: tuple[TextPath, ...] = ()
+    """Raw text to prepare, if the corpus is not there yet: files, folders, archives, globs, URLs;
+    none: Python's documentation."""
 
     corpus: Path | None = None
     """Folder of the prepared corpus; by default `corpus` beside the run."""

@@ -49,12 +49,16 @@ NAMES = {
     "big5hkscs": "Big5-HKSCS",
     "cp932": "Shift-JIS",
     "euc_jp": "EUC-JP",
+    "iso2022_jp": "ISO-2022-JP",
     "euc_kr": "EUC-KR",
     "cp1252": "Latin-1",
     "cp1251": "Windows-1251",
     "koi8_r": "KOI8-R",
 }
 """What people call them, by Python's codec name; cp932 and cp1252 hold Shift-JIS and Latin-1."""
+
+_JIS = (b"\x1b$B", b"\x1b$@")
+"""What switches to Japanese in ISO-2022-JP (RFC 1468), which is ASCII to the eye."""
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -71,7 +75,7 @@ _MAGIC = (
     (b"%PDF-", "a PDF file"),
     (b"PK\x03\x04", "a ZIP archive (or .docx, .xlsx, .epub)"),
     (b"\x1f\x8b", "a gzip file"),
-    (b"BZh", "a bzip2 file"),
+    *((b"BZh%d1AY&SY" % level, "a bzip2 file") for level in range(1, 10)),
     (b"\xfd7zXZ\x00", "an xz file"),
     (b"\x28\xb5\x2f\xfd", "a zstd file"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -122,7 +126,8 @@ def detect(data: bytes, *, name: str, whole: bool = True) -> str:
         raise binary(name, "a binary file (it has NUL bytes)")
     error = _utf8_error(data, whole=whole)
     if error is None:
-        return "utf-8"
+        is_jis = data.isascii() and any(switch in data for switch in _JIS)
+        return "iso2022_jp" if is_jis else "utf-8"
     line = line_at(data, error.start)
     good, long, bad = _utf8_counts(data)
     if good >= 2 * bad or long >= bad / 2:
@@ -161,7 +166,7 @@ def binary(name: str, kind: str) -> DataError:
     return DataError(
         f"{name} is not text",
         got=kind,
-        expected="text: .txt, .md, .jsonl, .json, .csv, .tsv, .parquet, also .gz",
+        expected="text, or a format that `danlu prepare --help` names",
         fix="convert it to text, or leave it out",
     )
 

@@ -1,78 +1,29 @@
-"""Paths, folders and globs to a sorted list of files that can be read, and what was left out.
+"""Paths, folders, globs, archives and URLs to a list of files that can be read, and what was left.
 
-Nothing is decoded here: a file's reader is found by its suffix, else by a look at its first bytes.
-In a folder, what is no text is skipped and counted by its reason; a file named by the user is read
-or is an error. A symlink that leads back to a folder already visited ends there.
+Nothing is decoded here: `formats` finds a file's reader by its first bytes and its name. In a
+folder or an archive, what is no text is skipped and counted by its reason; a file named by the user
+is read or is an error. A symlink that leads back to a folder already visited ends there. An archive
+inside an archive is not opened.
 """
 
 from __future__ import annotations
 
 import errno
-import functools
 import glob
 import os
 import stat
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from danlu import discover, files
-from danlu.data import encoding
+from danlu.data import archives, encoding, formats, naming, places, remote, urls
+from danlu.data.formats import readers as readers
+from danlu.data.naming import sound_name
+from danlu.data.source_file import SourceFile as SourceFile
+from danlu.data.source_file import unreadable as unreadable
 from danlu.errors import DataError
-
-HEAD = 4096
-
-LICENCES = ("license", "licence", "copying", "notice")
-"""Files of these names are skipped in folders: the same legal text lies in every one of them."""
-
-BINARY = (
-    " png jpg jpeg gif bmp tif tiff webp ico svgz heic mp3 wav ogg flac m4a mp4 mkv avi mov webm "
-    " pdf doc docx xls xlsx ppt pptx odt epub mobi zip tar tgz bz2 xz zst 7z rar exe dll so dylib "
-    " o a class jar pyc pyd whl woff woff2 ttf otf eot db sqlite npy npz pt pth bin onnx gguf pkl "
-    " safetensors arrow h5 msgpack "
-)
-"""Suffixes that are skipped in folders without opening the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One file to read: where it is, what it is called, and who reads it.
-
-    A reader writes what it found out (`encoding`, `field`, counts of rows it could not use) into
-    `notes`, and `read_bytes` as it goes: the manifest and the progress line show them.
-    """
-
-    path: Path
-    name: str
-    """Path relative to the root that the user gave, with `/`: what ids start with."""
-    reader: str
-    """Module in `danlu.data.sources`."""
-    bytes: int
-    mtime_ns: int
-    gzipped: bool = False
-    encoding: str = "auto"
-    text_field: str = ""
-    group: str = ""
-    """Several files that make one source (a Python package); empty: the file is its own source."""
-    notes: dict[str, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def source(self) -> str:
-        """The name of the source that the file belongs to."""
-        return self.group or self.name
-
-    def as_json(self) -> dict[str, Any]:
-        """For another process; `notes` stay here."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "notes"}
-        return fields | {"path": str(self.path.absolute())}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> SourceFile:
-        """What `as_json` gave."""
-        return cls(**fields | {"path": Path(fields["path"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,47 +36,54 @@ class Found:
 
     @property
     def bytes(self) -> int:
-        """Size of all files on disk."""
+        """Size of all files where they lie; of members of archives, unpacked."""
         return sum(file.bytes for file in self.files)
 
 
 def expand(
-    paths: Iterable[Path], *, encoding: str = "auto", text_field: str = "", skip: Path | None = None
+    paths: Iterable[Path | str],
+    *,
+    encoding: str = "auto",
+    text_field: str = "",
+    skip: Path | None = None,
 ) -> Found:
     """All readable files under `paths`, each once, sorted by name within each path.
 
+    A string may be a URL (see `remote`). Members of an archive come in its own order.
     `skip` is a folder that is never entered: the output, where it lies inside the input.
 
     Raises:
         DataError: a path is missing (the message has the nearest spelling), holds no text, cannot
-            be opened, or is a binary file.
+            be opened, or is a binary file; or an archive is broken or unsafe.
     """
     found: list[SourceFile] = []
     skipped: Counter[str] = Counter()
     seen = {_real(skip)} if skip else set()
     for given in paths:
-        for root in _globbed(given):
+        if isinstance(given, str) and urls.is_url(given):
+            found += _remote(given, seen, skipped)
+            continue
+        for root in _globbed(urls.local(str(given)) or Path(given)):
             new = _under(root, seen, skipped)
             if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
-                raise _nothing(root, skipped)
+                raise _nothing(f"the folder {root}", skipped)
             found += new
-    named = [replace(f, encoding=encoding, text_field=text_field) for f in _unique_names(found)]
+    named = naming.apart(found)
+    if encoding != "auto" or text_field:
+        named = [replace(file, encoding=encoding, text_field=text_field) for file in named]
     return Found(named, dict(sorted(skipped.items())))
-
-
-@functools.cache
-def readers() -> dict[str, str]:
-    """Which module in `danlu.data.sources` reads which suffix."""
-    names = discover.names("danlu.data.sources")
-    modules = {name: discover.find("danlu.data.sources", name, "source") for name in names}
-    return {suffix: name for name, module in modules.items() for suffix in module.SUFFIXES}
 
 
 def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
     """By source, a hash that changes when a file of it is added, moved, resized or touched."""
-    groups: dict[str, list[tuple[str, int, int]]] = {}
+    groups: dict[str, list[tuple[str | int, ...]]] = {}
     for f in listed:
-        groups.setdefault(f.source, []).append((str(f.path.absolute()), f.bytes, f.mtime_ns))
+        mark: tuple[str | int, ...] = (str(f.path.absolute()), f.bytes, f.mtime_ns)
+        if f.url:
+            mark = (f.url, f.bytes, f.version)
+        if f.member:
+            mark += (f.member.name, f.member.offset, f.member.archive_bytes)
+        groups.setdefault(f.source, []).append(mark)
     return {source: files.hash_of(group) for source, group in groups.items()}
 
 
@@ -140,7 +98,9 @@ def _globbed(given: Path) -> list[Path]:
     siblings = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
     hint = discover.nearest(given.name, siblings)
     fix = f"did you mean {parent / hint}?" if hint else ""
-    if not parent.is_dir():
+    if url := urls.repaired(str(given)):
+        fix = f"did you mean {url}? (in Python give URLs as strings, not as Path)"
+    elif not parent.is_dir():
         fix = f"there is no folder {parent} either"
     raise DataError(f"there is no file or folder {given}", expected="a path to text files", fix=fix)
 
@@ -153,18 +113,93 @@ def _under(root: Path, seen: set[str], skipped: Counter[str]) -> list[SourceFile
             skipped["given twice"] += 1
             return []
         seen.add(resolved)
-        result = examine(root, root.name)
-        if isinstance(result, str):
-            raise encoding.binary(str(root), result)
-        return [result]
-    found = []
+        return _named(examine(root, sound_name(root.name)), str(root), skipped)
+    found: list[SourceFile] = []
     for path in _walk(root, seen, skipped):
-        result = _skip_by_name(path) or examine(path, path.relative_to(root).as_posix())
-        if isinstance(result, str):
-            skipped[result] += 1
-        else:
-            found.append(result)
+        if formats.is_licence(path.name):
+            skipped["a licence text"] += 1
+            continue
+        name = sound_name(path.relative_to(root).as_posix())
+        found += _readable(examine(path, name, in_folder=True), skipped)
     return found
+
+
+def _remote(url: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+    """The files at or under a URL that were not seen before."""
+    found: list[SourceFile] = []
+    for root, listed in remote.found(url):
+        fresh = [entry for entry in listed if entry.url not in seen]
+        seen.update(entry.url for entry in fresh)
+        if len(fresh) < len(listed):
+            skipped["given twice"] += len(listed) - len(fresh)
+        new: list[SourceFile] = []
+        for entry in fresh:
+            name = sound_name(entry.name)
+            if entry.url == root:
+                new += _named(_examine_remote(entry, name), urls.shown(root), skipped)
+            elif reason := _skip_by_name(name, opens=False):
+                skipped[reason] += 1
+            else:
+                new += _readable(_examine_remote(entry, name, in_folder=True), skipped)
+        if not new and (fresh or not listed):
+            raise _nothing(urls.shown(root), skipped)
+        found += new
+    return found
+
+
+def _named(result: SourceFile | str, place: str, skipped: Counter[str]) -> list[SourceFile]:
+    """A file that the user named, or what is in it.
+
+    Raises:
+        DataError: it is no text.
+    """
+    if isinstance(result, str):
+        raise encoding.binary(place, result)
+    found = _readable(result, skipped)
+    if not found:
+        raise _nothing(f"the archive {place}", skipped)
+    return found
+
+
+def _readable(result: SourceFile | str, skipped: Counter[str]) -> list[SourceFile]:
+    """The file; of an archive what is in it; nothing, but counted, where it is no text."""
+    if isinstance(result, str):
+        skipped[result] += 1
+        return []
+    if result.reader not in ("zip", "tar"):
+        return [result]
+    found: list[SourceFile] = []
+    empty = True
+    with places.watched(result), archives.explained(result, result.reader):
+        for entry in archives.entries(result, result.reader):
+            empty = False
+            inner = _skip_by_name(entry.name) or entry.reason or _member(result, entry)
+            if isinstance(inner, str):
+                skipped[inner] += 1
+            else:
+                found.append(inner)
+    if empty:
+        skipped["an empty archive"] += 1
+    return found
+
+
+def _member(archive: SourceFile, entry: archives.Entry) -> SourceFile | str:
+    """A member of an archive, or what it is instead of text."""
+    assert entry.handle is not None
+    found = formats.tell(entry.handle, entry.name, in_folder=True)
+    if isinstance(found, str):
+        return found
+    if found.archive:
+        return "an archive inside an archive"
+    return replace(
+        archive,
+        name=f"{archive.name}/{entry.name}",
+        reader=found.reader,
+        bytes=entry.bytes,
+        compression=found.compression,
+        member=entry.member,
+        notes={},
+    )
 
 
 def _walk(folder: Path, seen: set[str], skipped: Counter[str]) -> Iterator[Path]:
@@ -194,15 +229,24 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _skip_by_name(path: Path) -> str | None:
-    suffix = path.suffix.lower()
-    if path.stem.lower() in LICENCES and suffix in ("", ".txt", ".md", ".rst"):
+def _skip_by_name(name: str, *, opens: bool = True) -> str:
+    """Why a file in an archive or at a URL is left out without a look at it, or nothing.
+
+    `opens=False`: a look costs a request, so suffixes of binary files are believed.
+    """
+    parts = PurePosixPath(name).parts
+    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        return "hidden"
+    if formats.is_licence(name):
         return "a licence text"
-    return "a binary file" if suffix and f" {suffix[1:]} " in BINARY else None
+    suffix = PurePosixPath(name.lower()).suffix
+    return "a binary file" if not opens and formats.skipped_by_suffix(suffix) else ""
 
 
-def examine(path: Path, name: str) -> SourceFile | str:
+def examine(path: Path, name: str, *, in_folder: bool = False) -> SourceFile | str:
     """The file with its reader, or, in words, what it is instead of text.
+
+    An archive comes with `zip` or `tar` for a reader. `in_folder`: see `formats.tell`.
 
     Raises:
         DataError: it cannot be opened.
@@ -211,82 +255,44 @@ def examine(path: Path, name: str) -> SourceFile | str:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return "a pipe, socket or device"
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        with path.open("rb") as handle:
+            found = formats.tell(handle, name, in_folder=in_folder)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return "a symlink to nothing" if path.is_symlink() else "a file that vanished"
         raise unreadable(path, error) from None
-    if not status.st_size:
-        return "an empty file"
-    gzipped = head.startswith(b"\x1f\x8b")
-    inner = PurePosixPath(name.lower())
-    if gzipped:
-        inner = inner.with_suffix("") if inner.suffix in (".gz", ".gzip") else inner
-        head = _first_bytes(head)
-    reader = readers().get(inner.suffix)
-    if reader is None:
-        if kind := encoding.binary_kind(head):
-            return kind
-        if b"\x00" in head and not _is_utf16(head):
-            return "a binary file"
-        reader = "text"
-    return SourceFile(path, name, reader, status.st_size, status.st_mtime_ns, gzipped)
+    if isinstance(found, str):
+        return found
+    reader = found.reader or found.archive
+    return SourceFile(path, name, reader, status.st_size, status.st_mtime_ns, found.compression)
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
-    """The error for a file that is there but cannot be opened."""
-    reason = (error.strerror or str(error)).lower()
-    return DataError(
-        f"cannot read {path}: {reason}",
-        expected="a file that you may read",
-        fix="give yourself permission to read it, or leave it out",
+def _examine_remote(entry: remote.Entry, name: str, *, in_folder: bool = False) -> SourceFile | str:
+    """As `examine`, of a file elsewhere."""
+    with (
+        remote.Watched(entry.url),
+        remote.opened(entry.url, block=remote.SNIFF_BLOCK) as handle,
+    ):
+        found = formats.tell(handle, name, in_folder=in_folder)
+    if isinstance(found, str):
+        return found
+    return SourceFile(
+        Path(PurePosixPath(name).name),
+        name,
+        found.reader or found.archive,
+        entry.bytes,
+        0,
+        found.compression,
+        url=entry.url,
+        version=entry.version,
     )
 
 
-def _first_bytes(head: bytes) -> bytes:
-    """The beginning of what a gzip file holds; empty when it is broken (its reader will say so)."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD)
-    except zlib.error:
-        return b""
-
-
-def _is_utf16(head: bytes) -> bool:
-    try:
-        return encoding.detect(head, name="", whole=False).startswith(("utf-16", "utf-32"))
-    except DataError:
-        return False
-
-
-def _unique_names(found: Sequence[SourceFile]) -> list[SourceFile]:
-    """The same files; one whose name is taken gets its parent folder's name before it, or a count.
-
-    >>> a = SourceFile(Path("x/a.txt"), "a.txt", "text", 1, 0)
-    >>> b = SourceFile(Path("y/a.txt"), "a.txt", "text", 1, 0)
-    >>> [file.name for file in _unique_names([a, b])]
-    ['a.txt', 'y/a.txt']
-    """
-    taken: set[str] = set()
-    named = []
-    for file in found:
-        name, number = file.name, 1
-        if name in taken:
-            depth = len(PurePosixPath(name).parts)
-            name = "/".join(file.path.absolute().parts[-depth - 1 :])
-        while name in taken:
-            number += 1
-            name = f"{file.name}~{number}"
-        taken.add(name)
-        named.append(replace(file, name=name))
-    return named
-
-
-def _nothing(root: Path, skipped: Counter[str]) -> DataError:
+def _nothing(place: str, skipped: Counter[str]) -> DataError:
     reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(skipped.items()))
     return DataError(
-        f"there is no text in the folder {root}",
+        f"there is no text in {place}",
         got=f"only files that were skipped: {reasons}" if skipped else "an empty folder",
-        expected=f"text, or files ending in {' '.join(sorted(readers()))}, also .gz",
+        expected=f"text, or files ending in {' '.join(sorted(readers()))}, also compressed",
         fix="check the path, or convert the files to text",
     )

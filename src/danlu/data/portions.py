@@ -8,6 +8,7 @@ the others in portions through the work folder: one file keeps many workers busy
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,24 +40,22 @@ class Dealer:
         held: list[SourceFile] = []
         size = 0
         for run in _runs(self.files):
-            if _is_streamed(run[0]):
-                if held:
-                    yield self._files(held)
-                held, size = [], 0
-                yield from self._streamed(run)
-                continue
-            file = run[0]
-            if held and size + _text_bytes(file) > PORTION_BYTES:
+            more = sum(map(_text_bytes, run))
+            streamed = more > PORTION_BYTES or any(map(_is_streamed, run))
+            if held and (streamed or size + more > PORTION_BYTES):
                 yield self._files(held)
                 held, size = [], 0
-            held.append(file)
-            size += _text_bytes(file)
+            if streamed:
+                yield from self._streamed(run)
+            else:
+                held += run
+                size += more
         if held:
             yield self._files(held)
 
     def _files(self, held: Sequence[SourceFile]) -> Task:
         """A portion that its worker reads."""
-        return self._task({"files": [file.as_json() for file in held]}, held)
+        return self._task({"files": [_anywhere(file) for file in held]}, held)
 
     def _streamed(self, run: Sequence[SourceFile]) -> Iterator[Task]:
         """Portions of documents that are read here."""
@@ -86,8 +85,8 @@ class Dealer:
 
     def _task(self, given: dict[str, Any], of: Sequence[SourceFile]) -> Task:
         number = len(self.tasks)
-        marks = [(file.name, str(file.path), file.bytes, file.mtime_ns) for file in of]
-        key = files.hash_of(self.work.plan, number, marks)
+        marks = [[_anywhere(file) for file in of], len(self.tasks)]
+        key = files.hash_of(self.work.plan, marks)
         self.tasks.append(Task("clean", number, key, given))
         return self.tasks[-1]
 
@@ -102,19 +101,31 @@ def write_batches(work: Work, task: Task, batches: Sequence[pa.RecordBatch]) -> 
 
 
 def _runs(listed: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
-    """One file at a time; all files of Python's documentation together: they share a limit."""
-    docs = [file for file in listed if file.reader == "python_docs"]
-    if docs:
-        yield docs
-    for file in listed:
-        if file.reader != "python_docs":
-            yield [file]
+    """Files that one process reads: Python's documentation, a compressed tar, else one each."""
+    for _, run in itertools.groupby(listed, key=_together):
+        yield list(run)
+
+
+def _together(file: SourceFile) -> tuple[str, str]:
+    """What is equal for files that are read by one process."""
+    if file.reader == "python_docs":  # they share a limit
+        return "python_docs", ""
+    if file.member and file.member.compression:  # unpacked from its beginning, once
+        return "member", file.container
+    return "file", file.name
 
 
 def _is_streamed(file: SourceFile) -> bool:
-    return file.reader == "python_docs" or not file.bytes or _text_bytes(file) > PORTION_BYTES
+    """Whether the text of a file may be much, for all that its size says."""
+    return file.reader in ("python_docs", "hugging_face") or not file.bytes
 
 
 def _text_bytes(file: SourceFile) -> int:
     """About how much text a file holds."""
-    return file.bytes * (PACKED if file.gzipped else 1)
+    return file.bytes * (PACKED if file.compression else 1)
+
+
+def _anywhere(file: SourceFile) -> dict[str, Any]:
+    """The file for a process in another folder."""
+    place = {} if file.url else {"path": str(file.path.absolute())}
+    return file.as_json() | place

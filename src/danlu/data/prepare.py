@@ -42,7 +42,7 @@ SAMPLE_BYTES = 5_000_000
 
 
 def prepare(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     out: Path,
     settings: PrepareSettings | None = None,
     *,
@@ -85,7 +85,7 @@ def prepare(
     return Corpus.open(out)
 
 
-def look(paths: Sequence[Path], out: Path, settings: PrepareSettings) -> Found:
+def look(paths: Sequence[Path | str], out: Path, settings: PrepareSettings) -> Found:
     """The files that would be read, without reading them.
 
     Raises:

@@ -1,59 +1,82 @@
 """The bytes, text and lines of one source file, piece by piece, and every way in which that fails.
 
-A file may be larger than memory, so nothing here reads one whole unless that is asked for.
-Gzip is unpacked under two limits: a few kB can unpack to gigabytes (a gzip bomb).
+A file may be larger than memory, so nothing here reads one whole unless that is asked for. Where
+its bytes come from is all the same here: a disk, a store elsewhere, an archive, compressed or not.
 """
 
 from __future__ import annotations
 
 import codecs
-import zlib
+import contextlib
+import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
-from danlu.data import encoding
-from danlu.data.inputs import SourceFile, unreadable
+from danlu.data import archives, compression, encoding, places, remote
+from danlu.data.compression import Readable
+from danlu.data.source_file import SourceFile, changed
 from danlu.errors import DataError
 
 PIECE = 1 << 20
 MAX_LINE = 16 << 20
 """Longest line, in characters."""
 MAX_WHOLE = 1 << 30
-"""Largest file that is read as one value: a JSON array, a gzipped parquet file."""
-MAX_UNPACKED = 64 << 30
-"""Most bytes that one gzip file may unpack to."""
-MAX_RATIO = 250
-"""Most unpacked bytes for a packed one; text packs 3 to 20 fold, gzip can pack 1,032 fold."""
-FREE_BYTES = 8 << 20
-"""The ratio is not looked at before that much has been unpacked."""
+"""Largest file that is read as one value: a JSON array, a parquet file in an archive."""
+SPOOL = 64 << 20
+"""A file that is read whole, but needs not be in memory, is so up to that size."""
 
 
 def pieces(file: SourceFile) -> Iterator[bytes]:
-    """The file's bytes, unpacked, in pieces of about 1 MiB.
+    """The file's bytes, unpacked, in pieces of at most 1 MiB.
 
     Raises:
-        DataError: it vanished, changed while being read, cannot be read, is a broken or truncated
-            gzip file, or one that unpacks to too much.
+        DataError: it (or its archive) vanished, changed while being read, cannot be read, is broken
+            or truncated, or unpacks to too much; or the connection to it broke.
     """
     file.notes["read_bytes"] = 0
-    try:
-        with file.path.open("rb") as handle:
-            yield from _unzipped(handle, file) if file.gzipped else _plain(handle, file)
-        changed = file.path.stat().st_size != file.bytes
-    except FileNotFoundError:
-        raise DataError(
-            f"{file.name} vanished while it was read",
-            got=str(file.path),
-            fix="put it back, or run the same command again",
-        ) from None
-    except OSError as error:
-        raise unreadable(file.path, error) from None
-    if changed:
-        raise DataError(
-            f"{file.name} changed while it was read",
-            expected=f"{file.bytes:,} bytes to the end",
-            fix="wait until it is complete, then run the same command again",
-        )
+    with places.watched(file):
+        if file.url and not file.member:
+            places.check_unchanged(file)
+        before = places.modified(file)
+        with _opened(file) as handle:
+            source = _Counted(handle, file)
+            if file.compression:
+                yield from compression.unpacked(
+                    source, file.compression, file.name, size=file.bytes, piece=PIECE
+                )
+            else:
+                while part := source.read(PIECE):
+                    yield part
+        if file.url and not file.member and file.notes["read_bytes"] < file.bytes:
+            raise remote.cut_off(file.url, file.notes["read_bytes"], file.bytes)
+        if not file.url:
+            places.check_unchanged(file)
+            if places.modified(file) != before:
+                raise changed(file)
+
+
+@contextlib.contextmanager
+def seekable(file: SourceFile, why: str) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked, as a file in which one can seek, for formats that need that.
+
+    A member of an archive and a compressed file are copied to a temporary file without a name.
+
+    Raises:
+        DataError: as `pieces`, or what has to be copied is larger than MAX_WHOLE; `why` says why
+            that matters. Errors while the file is used are left alone.
+    """
+    with contextlib.ExitStack() as stack:
+        if file.member or file.compression:
+            spool = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=SPOOL))
+            for part in _limited(pieces(file), file, why):
+                spool.write(part)
+            spool.seek(0)
+            handle = cast(BinaryIO, spool)
+        else:
+            with places.watched(file):
+                places.check_unchanged(file)
+                handle = stack.enter_context(places.opened(file, seek=True))
+        yield handle
 
 
 def whole(file: SourceFile, why: str) -> bytes:
@@ -164,56 +187,23 @@ def _encoding(file: SourceFile, head: bytes, *, whole: bool) -> str:
     return name
 
 
-def _plain(handle: BinaryIO, file: SourceFile) -> Iterator[bytes]:
-    while part := handle.read(PIECE):
-        file.notes["read_bytes"] += len(part)
-        yield part
+@contextlib.contextmanager
+def _opened(file: SourceFile) -> Iterator[Readable]:
+    if file.member:
+        with archives.opened(file) as member:
+            yield member
+    else:
+        with places.opened(file) as handle:
+            yield handle
 
 
-def _unzipped(handle: BinaryIO, file: SourceFile) -> Iterator[bytes]:
-    """What a gzip file holds, all its members, at most 1 MiB in memory at a time."""
-    unpacker = zlib.decompressobj(wbits=31)
-    packed, unpacked, data = 0, 0, b""
-    while True:
-        if not data:
-            data = handle.read(PIECE)
-            packed += len(data)
-            file.notes["read_bytes"] = packed
-            if not data:
-                break
-        if unpacker.eof:
-            if not data.strip(b"\x00"):  # padding after the last member
-                data = b""
-                continue
-            unpacker = zlib.decompressobj(wbits=31)
-        try:
-            part = unpacker.decompress(data, PIECE)
-        except zlib.error as error:
-            raise _broken_gzip(file, packed - len(data), str(error)) from None
-        data = unpacker.unconsumed_tail or unpacker.unused_data
-        unpacked += len(part)
-        _check_bomb(file, packed - len(data), unpacked)
-        if part:
-            yield part
-    if not unpacker.eof:
-        raise _broken_gzip(file, packed, "it ends before its last block: it was cut")
+class _Counted:
+    """A file whose notes say how much of it was read."""
 
+    def __init__(self, handle: Readable, file: SourceFile) -> None:
+        self._handle, self._notes = handle, file.notes
 
-def _check_bomb(file: SourceFile, packed: int, unpacked: int) -> None:
-    ratio = unpacked / max(packed, 1)
-    if unpacked > MAX_UNPACKED or (unpacked > FREE_BYTES and ratio > MAX_RATIO):
-        raise DataError(
-            f"{file.name} unpacks to far more than text would (a gzip bomb?)",
-            got=f"{unpacked:,} bytes from {packed:,}, {ratio:,.0f} fold, and more to come",
-            expected=f"at most {MAX_RATIO} fold and {MAX_UNPACKED:,} bytes",
-            fix="unpack it yourself if you trust it, or leave it out",
-        )
-
-
-def _broken_gzip(file: SourceFile, offset: int, reason: str) -> DataError:
-    return DataError(
-        f"{file.name} is a broken gzip file: {reason}",
-        got=f"the fault is at byte {offset:,} of {file.bytes:,}",
-        expected="a complete .gz file",
-        fix="download or compress it again, or leave it out",
-    )
+    def read(self, size: int, /) -> bytes:
+        part = self._handle.read(size)
+        self._notes["read_bytes"] += len(part)
+        return part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -36,6 +37,15 @@ def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
     return _array(file) if _is_one_value(file) else _lines(file)
 
 
+def recognises(head: bytes, name: str) -> bool:
+    r"""Whether a file starts with a JSON object with fields, or an array of such.
+
+    >>> recognises(b'{"text": "moon"}\n', "a"), recognises(b"{a set}", "a")
+    (True, False)
+    """
+    return bool(re.match(rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"[^"\n]*"\s*:', head))
+
+
 def _lines(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in raw.lines(file):
         if line and not line.isspace():
@@ -55,12 +65,16 @@ def _array(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _is_one_value(file: SourceFile) -> bool:
-    """Whether the file is one JSON value: an array, or in `.json` an object of several lines."""
-    line = next(raw.text(file)).lstrip().split("\n")[0].rstrip()
+    """Whether the file is one JSON value: an array, or but for `.jsonl` an object of several lines.
+
+    A first line that does not end in sight is a record.
+    """
+    line, end, _ = next(raw.text(file)).lstrip().partition("\n")
     if line.startswith("["):
         return True
     suffixes = PurePosixPath(file.name.lower()).suffixes
-    return ".json" in suffixes and not line.endswith("}")
+    is_lines = ".jsonl" in suffixes or ".ndjson" in suffixes
+    return bool(end) and not is_lines and not line.rstrip().endswith("}")
 
 
 def _parse(text: str, where: str) -> Any:

@@ -29,6 +29,11 @@ def read(file: SourceFile) -> Iterator[Document]:
     return records.documents(rows(file), file)
 
 
+def recognises(head: bytes, name: str) -> bool:
+    """Whether a file starts as parquet does."""
+    return head.startswith(b"PAR1")
+
+
 def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows with their numbers.
 
@@ -46,10 +51,14 @@ def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
             file.notes["read_bytes"] = int(done * file.bytes)
 
 
-def _opened(file: SourceFile) -> pq.ParquetFile:
-    if file.gzipped:
-        return pq.ParquetFile(pa.BufferReader(raw.whole(file, "a gzipped parquet file")))
-    return pq.ParquetFile(file.path)
+@contextlib.contextmanager
+def _opened(file: SourceFile) -> Iterator[pq.ParquetFile]:
+    if file.is_plain:
+        with pq.ParquetFile(file.path) as table:
+            yield table
+        return
+    with raw.seekable(file, "parquet is read from its end") as handle:
+        yield pq.ParquetFile(handle)
 
 
 def _is_binary(kind: pa.DataType) -> bool:
