@@ -30,9 +30,9 @@ LICENCES = ("license", "licence", "copying", "notice")
 
 BINARY = (
     " png jpg jpeg gif bmp tif tiff webp ico svgz heic mp3 wav ogg flac m4a mp4 mkv avi mov webm "
-    " pdf doc docx xls xlsx ppt pptx odt epub mobi zip tar tgz bz2 xz zst 7z rar exe dll so dylib "
+    " doc xls xlsx ppt pptx odt mobi zip tar tgz bz2 xz zst 7z rar exe dll so dylib "
     " o a class jar pyc pyd whl woff woff2 ttf otf eot db sqlite npy npz pt pth bin onnx gguf pkl "
-    " safetensors arrow h5 msgpack "
+    " safetensors h5 msgpack "
 )
 """Suffixes that are skipped in folders without opening the file."""
 

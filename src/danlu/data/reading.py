@@ -96,6 +96,17 @@ class Reading:
             total = sum(n if isinstance(n, int) else 1 for n in counts.values())
             if total:
                 log.warn(f"{total:,} {what}: {_some(list(counts))}")
+        self._say_what_was_left_out()
+
+    def _say_what_was_left_out(self) -> None:
+        """Say what readers counted in `left_out`: a line a reason, with the files it was in."""
+        by_reason: dict[str, dict[str, int]] = {}
+        for file in self.files:
+            for reason, number in file.notes.get("left_out", {}).items():
+                by_reason.setdefault(reason, {})[file.name] = number
+        for reason, counts in by_reason.items():
+            total, what = sum(counts.values()), reason.replace("_", " ")
+            log.say(f"left out {total:,} {what}: {_some(list(counts))}")
 
     def _pairs(self) -> Iterator[tuple[SourceFile, Document]]:
         if self.is_python_docs:
