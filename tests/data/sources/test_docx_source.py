@@ -107,7 +107,8 @@ def test_a_long_document_says_where_each_part_begins(tmp_path: Path, read: Read)
 def test_the_main_part_may_have_another_name(tmp_path: Path, read: Read) -> None:
     relations = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-        '<Relationship Type="http://x/officeDocument" Target="/word/document2.xml"/></Relationships>'
+        '<Relationship Type="http://x/officeDocument" Target="/word/document2.xml"/>'
+        "</Relationships>"
     )
     path = word(
         tmp_path / "a.docx",

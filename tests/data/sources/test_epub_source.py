@@ -17,15 +17,17 @@ Read = Callable[..., list[Document]]
 CONTAINER = """<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
 <rootfile full-path="OEBPS/book.opf"/></rootfiles></container>"""
 OPF = """<package xmlns="http://www.idpf.org/2007/opf"><metadata
-xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Moons</dc:title><dc:creator>A. Poet</dc:creator>
-<dc:language>en</dc:language><dc:rights>Public domain in the USA.</dc:rights></metadata>
+xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Moons</dc:title>
+<dc:creator>A. Poet</dc:creator><dc:language>en</dc:language>
+<dc:rights>Public domain in the USA.</dc:rights></metadata>
 <manifest><item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
 <item id="b" href="text/two%20b.xhtml" media-type="application/xhtml+xml"/>
 <item id="a" href="text/one.xhtml" media-type="application/xhtml+xml"/>
 <item id="i" href="moon.svg" media-type="image/svg+xml"/></manifest>
 <spine><itemref idref="n"/><itemref idref="a"/><itemref idref="i"/><itemref idref="b"/></spine>
 </package>"""
-ONE = '<?xml version="1.0"?><html><head><title/></head><body><h1>One</h1><p>The moon.</p></body></html>'
+ONE = """<?xml version="1.0"?><html><head><title/></head>
+<body><h1>One</h1><p>The moon.</p></body></html>"""
 TWO = "<html><body><h1>Two</h1>" + "<p>The moon is bright tonight.</p>" * 400 + "</body></html>"
 
 

@@ -86,7 +86,7 @@ def test_encodings_of_pages(tmp_path: Path, read: Read) -> None:
     archive.add(zlib.compress(page.encode()), Content_Encoding="deflate")
     chunked = b"5\r\n<p>x \r\n3\r\nyz\n\r\n0\r\n\r\n"
     archive.add(chunked, Transfer_Encoding="chunked")
-    archive.add("<?xml version='1.0'?><html><title/><p>x".encode(), kind="application/xhtml+xml")
+    archive.add(b"<?xml version='1.0'?><html><title/><p>x", kind="application/xhtml+xml")
     assert [d.text for d in read(archive.save())] == ["床前明月光"] * 4 + ["x yz", "x"]
 
 

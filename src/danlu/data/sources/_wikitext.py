@@ -36,12 +36,13 @@ MEDIA = names("file image media category 文件 檔案 档案 图像 圖像 分�
 """Namespaces of links that are no text, in English and Chinese; a dump names its own."""
 
 _TOKEN = re.compile(
-    r"(?P<open>\{\{)|(?P<close>\}\})"
-    r"|(?P<link>\[\[(?P<space>[^\[\]{}|:\n]{1,60}:)?)|(?P<endlink>\]\])"
-    r"|(?P<table>^[ \t:*#;]*\{\|)|(?P<endtable>^[ \t]*\|\}(?!\}))"
+    r"\{(?P<open>\{)|\}(?P<close>\})"
+    r"|\[(?P<link>\[(?P<space>[^\[\]{}|:\n]{1,60}:)?)|\](?P<endlink>\](?!\](?!\])))"
+    r"|\{(?P<table>\|)(?<![^\n\t :*#;]\{\|)|\|(?P<endtable>\})(?<![^\n\t ]\|\})(?!\})"
     rf"|<(?P<slash>/?)(?P<tag>{DROPPED_TAGS})\b(?P<rest>[^<>]*)>",
-    re.IGNORECASE | re.MULTILINE,
+    re.IGNORECASE,
 )
+"""Each alternative begins with a literal, which lets `re` skip running text quickly."""
 _NAMES = "|".join(map(re.escape, CARRIERS))
 _CARRIER = re.compile(rf"\{{\{{\s?({_NAMES})\s?\|([^{{}}]*)\}}\}}", re.IGNORECASE)
 _EXTERNAL = re.compile(r"\[(?:https?:|ftp:)?//[^\s\[\]<>]+(?:[ \t]([^\[\]\n]*))?\]")
@@ -51,7 +52,9 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _QUOTES = re.compile(r"'{5}|'{3}|'{2}")
 _SWITCH = re.compile(r"__[^\W\d_]{3,30}__")
-_EMPTY_BRACKETS = re.compile(r"[ \t]?\([\s,;:]{0,20}\)|[ \t]?（[\s，、；：,;]{0,20}）")
+_EMPTY_BRACKETS = re.compile(r"[(（][\s,;:，；、：]{0,20}[)）]")
+_SPACE_BEFORE = re.compile(rf"[ \t]?{_EMPTY_BRACKETS.pattern}")
+"""The same with a space before it, five times slower where there is none."""
 _BRACKET_START = re.compile(r"([(（])[ \t]?[,;，；、][ \t]?")
 _LITERAL = str.maketrans({char: f"&#{ord(char)};" for char in "[]{}<>'=*#:;|_-&"})
 _MAX_NESTED_LINKS = 6
@@ -80,7 +83,9 @@ def plain(wikitext: str, media: Iterable[str] = MEDIA, variant: str = "zh-hans")
     if "__" in text:
         text = _SWITCH.sub("", text)
     text = html.unescape(text).replace("\xa0", " ")
-    text = _BRACKET_START.sub(r"\1", _EMPTY_BRACKETS.sub("", text))
+    if _EMPTY_BRACKETS.search(text):
+        text = _SPACE_BEFORE.sub("", text)
+    text = _BRACKET_START.sub(r"\1", text)
     return "\n".join(_with_single_blanks(_without_bare_headings(text.split("\n"))))
 
 

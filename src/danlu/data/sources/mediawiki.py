@@ -94,7 +94,7 @@ def strip(page: RawPage, site: Site, name: str) -> Document | None:
     meta |= _parts.known(
         timestamp=_parts.short(page.fields.get("timestamp", "")),
         url=f"{site.base.rpartition('/')[0]}/{quote(title.replace(' ', '_'))}" if host else "",
-        licence=WIKIMEDIA_LICENCE if host.endswith(WIKIMEDIA) else "",
+        licence=WIKIMEDIA_LICENCE if host.split(".", 1)[-1] in WIKIMEDIA else "",
     )
     return Document(text, f"{name}#{number or _parts.short(title)}", meta)
 
