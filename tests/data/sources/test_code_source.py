@@ -101,6 +101,8 @@ def test_an_empty_file_and_a_binary_one(tmp_path: Path, read: Read) -> None:
         ("run", b"#!/usr/bin/moon\n", False),
         ("run.txt", b"#!/bin/sh\n", False),
         ("run", b"Moon.\n", False),
+        ("a.py", b"x = '%PDF-1.7 <mediawiki>'\n", True),
+        ("a.py", b"PK\x03\x04abc", False),
     ],
 )
 def test_scripts_are_recognised(name: str, head: bytes, is_code: bool) -> None:

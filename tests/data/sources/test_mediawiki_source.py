@@ -268,4 +268,6 @@ def test_hostile_markup_takes_linear_time(unit: str) -> None:
 
 def test_recognised() -> None:
     assert mediawiki.recognises(b'<mediawiki xmlns="x">', "a.xml")
+    assert mediawiki.recognises(b"<?xml version='1.0'?>\n<mediawiki>", "a.xml")
     assert not mediawiki.recognises(b"<feed>", "a.xml")
+    assert not mediawiki.recognises(b"A dump has <mediawiki> in it.", "a.txt")

@@ -124,4 +124,4 @@ def test_without_pypdf(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPat
 
 def test_the_reader_is_found(tmp_path: Path) -> None:
     assert source(write(tmp_path / "a.pdf", ["moon"])).reader == "pdf"
-    assert pdf.recognises(b"\n%PDF-1.7\n", "x") and not pdf.recognises(b"PDF", "x")
+    assert pdf.recognises(b"\n%PDF-1.7\n", "x") and not pdf.recognises(b"a %PDF-1.7", "x")

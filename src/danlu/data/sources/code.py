@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from danlu.data import raw
+from danlu.data import encoding, raw
 from danlu.data.inputs import SourceFile
 from danlu.data.sources import _parts
 from danlu.data.sources._licence import spdx
@@ -79,9 +79,11 @@ def read(file: SourceFile) -> Iterator[Document]:
 
 
 def recognises(head: bytes, name: str) -> bool:
-    """Whether a file without a suffix is a script: its first line names a known interpreter."""
+    """Whether text has a suffix of code, or none and a first line that names an interpreter."""
+    suffix = PurePosixPath(name.lower()).suffix
     first = head[:200].split(b"\n")[0].decode("latin-1")
-    return not PurePosixPath(name).suffix and bool(_interpreted(first))
+    is_text = b"\x00" not in head and not encoding.binary_kind(head)
+    return is_text and (suffix in BY_SUFFIX or (not suffix and bool(_interpreted(first))))
 
 
 def language(name: str, head: str = "") -> str:

@@ -8,6 +8,7 @@ Position in the file: `page_id`, the wiki's own number of the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,7 @@ WIKIMEDIA = (
 WIKIMEDIA_LICENCE = "CC BY-SA 4.0"
 """That of Wikimedia's text (https://foundation.wikimedia.org/wiki/Policy:Terms_of_Use, 7)."""
 
+_START = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<mediawiki\b")
 _WANTED = ("title", "ns", "id", "timestamp", "text", "base", "namespace", "model")
 
 
@@ -78,7 +80,7 @@ def read(file: SourceFile) -> Iterator[Document]:
 
 def recognises(head: bytes, name: str) -> bool:
     """Whether a file begins as a dump does."""
-    return b"<mediawiki" in head[:1_000]
+    return bool(_START.match(head.removeprefix(b"\xef\xbb\xbf")))
 
 
 def strip(page: RawPage, site: Site, name: str) -> Document | None:

@@ -53,8 +53,8 @@ def read(file: SourceFile) -> Iterator[Document]:
 
 
 def recognises(head: bytes, name: str) -> bool:
-    """Whether a file begins as PDF files do, perhaps after some bytes of something else."""
-    return b"%PDF-" in head[:1024]
+    """Whether a file begins as PDF files do."""
+    return head.lstrip().startswith(b"%PDF-")
 
 
 def _opened(file: SourceFile) -> PdfReader:
