@@ -161,7 +161,7 @@ def binary(name: str, kind: str) -> DataError:
     return DataError(
         f"{name} is not text",
         got=kind,
-        expected="text, source code, .jsonl, .csv, .parquet, .arrow, .html, .docx, .epub, .pdf …",
+        expected="text: .txt, .md, .jsonl, .json, .csv, .tsv, .parquet, also .gz",
         fix="convert it to text, or leave it out",
     )
 
