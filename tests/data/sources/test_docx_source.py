@@ -157,7 +157,7 @@ def test_a_damaged_part(tmp_path: Path, read: Read) -> None:
 
 
 def test_a_zip_bomb(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danlu.data.raw.FREE_BYTES", 1_000)
+    monkeypatch.setattr(_zipped, "FREE_BYTES", 1_000)
     path = word(tmp_path / "a.docx", paragraph("0" * 3_000_000))
     with pytest.raises(DataError, match="a zip bomb") as error:
         read(path)

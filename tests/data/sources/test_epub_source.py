@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from data_examples import source
 
-from danlu.data.sources import epub
+from danlu.data.sources import _zipped, epub
 from danlu.errors import DataError
 from danlu.types import Document
 
@@ -122,7 +122,7 @@ def test_odd_chapters_are_counted(tmp_path: Path, read: Read) -> None:
 
 
 def test_a_zip_bomb(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danlu.data.raw.FREE_BYTES", 1_000)
+    monkeypatch.setattr(_zipped, "FREE_BYTES", 1_000)
     path = tmp_path / "a.epub"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("META-INF/container.xml", CONTAINER)

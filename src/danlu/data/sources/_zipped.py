@@ -19,6 +19,10 @@ MAX_PART = 256 << 20
 """Most bytes that one part may unpack to."""
 MAX_ALL = 1 << 30
 """Most bytes that all the parts that are read may unpack to."""
+MAX_RATIO = 250
+"""Most unpacked bytes for a packed one; documents pack 5 to 100 fold, a ZIP can pack 1,032 fold."""
+FREE_BYTES = 8 << 20
+"""A part may always unpack to that much."""
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -64,7 +68,7 @@ class Zipped:
                 expected=f"{self.kind} that opens without one",
                 fix="save it without a password, or leave it out",
             )
-        limit = min(MAX_PART, max(raw.FREE_BYTES, raw.MAX_RATIO * info.compress_size))
+        limit = min(MAX_PART, max(FREE_BYTES, MAX_RATIO * info.compress_size))
         limit = min(limit, MAX_ALL - self._unpacked)
         try:
             with self._zip.open(info) as part:
@@ -75,7 +79,7 @@ class Zipped:
             raise DataError(
                 f"{self.file.name} unpacks to far more than text would (a zip bomb?)",
                 got=f"more than {limit:,} bytes from {info.compress_size:,} in {name}",
-                expected=f"at most {raw.MAX_RATIO} fold, {MAX_PART:,} bytes a part "
+                expected=f"at most {MAX_RATIO} fold, {MAX_PART:,} bytes a part "
                 f"and {MAX_ALL:,} in all",
                 fix="leave it out, or save its text as .txt if you trust it",
             )
