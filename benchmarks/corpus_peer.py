@@ -62,11 +62,9 @@ def main() -> None:
     clustered = stage(
         [MinhashDedupCluster(input_folder=buckets, output_folder=ids, config=config)], 1, bucketed
     )
-    stage(
-        [ParquetReader(kept), MinhashDedupFilter(input_folder=ids), ParquetWriter(str(out / "end"))],
-        tasks,
-        clustered,
-    ).run()
+    end = ParquetWriter(str(out / "end"))
+    last = [ParquetReader(kept), MinhashDedupFilter(input_folder=ids), end]
+    stage(last, tasks, clustered).run()
 
 
 if __name__ == "__main__":

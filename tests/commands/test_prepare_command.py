@@ -91,7 +91,7 @@ def test_plan_reads_and_writes_nothing(folder: Path, tmp_path: Path) -> None:
 def test_every_reader_is_found_by_its_suffix() -> None:
     assert inputs.readers()[".jsonl"] == "jsonl"
     assert inputs.readers()[".tsv"] == "csv"
-    assert ".py" not in inputs.readers()
+    assert inputs.readers()[".py"] == "code"
     assert set(inputs.readers().values()) == set(discover.names("danlu.data.sources")) - {
         "python_docs"
     }

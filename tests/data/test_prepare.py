@@ -303,3 +303,21 @@ def test_without_paths_python_s_documentation_is_read(
     with pytest.raises(ConfigError, match="made otherwise") as error:
         prepare([], tmp_path / "out", settings)
     assert error.value.got == "Python library: changed"
+
+
+def test_what_readers_left_out_is_said_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = texts(tmp_path / "in")
+    (folder / "a.html").write_text(f"<title>Fox</title><p>{FABLE[::-1]}</p>")
+    (folder / "b.html").write_text("<nav>Home</nav>")
+    (folder / "c.min.js").write_text("a=1;" * 500)
+    (folder / "d.min.js").write_text("b=1;" * 500)
+    corpus = prepare([folder], tmp_path / "out")
+    said = capsys.readouterr()
+    assert "left out 1 pages without text: b.html" in said.out + said.err
+    assert "left out 2 minified files: c.min.js, d.min.js" in said.out + said.err
+    sources = {row["file"]: row for row in corpus.manifest["sources"]}
+    assert sources["c.min.js"]["left_out"] == {"minified_files": 1}
+    kept = [d for part in ("train", "held_out") for d in corpus.documents(part)]
+    assert [d.meta for d in kept if d.id == "a.html"] == [{"file": "a.html", "title": "Fox"}]

@@ -144,8 +144,20 @@ def say_what_was_odd(account: Account) -> None:
         total = sum(n if isinstance(n, int) else 1 for n in counts.values())
         if total:
             log.warn(f"{total:,} {what}: {_some(list(counts))}")
+    _say_what_was_left_out(account)
     for name, reason in account.broken.items():
         log.warn(f"{name} is broken and was left where the fault is: {reason}")
+
+
+def _say_what_was_left_out(account: Account) -> None:
+    """Say what readers counted in `left_out`: a line a reason, with the files it was in."""
+    by_reason: dict[str, dict[str, int]] = {}
+    for name, notes in account.notes.items():
+        for reason, number in notes.get("left_out", {}).items():
+            by_reason.setdefault(reason, {})[name] = number
+    for reason, counts in by_reason.items():
+        total, what = sum(counts.values()), reason.replace("_", " ")
+        log.say(f"left out {total:,} {what}: {_some(list(counts))}")
 
 
 def _notes(group: Sequence[SourceFile], account: Account) -> dict[str, Any]:

@@ -122,10 +122,10 @@ def test_prose_about_code_is_prose(run_step: Run) -> None:
     assert [row["lang"] for row in run_step(language.Language(), *texts)] == ["en"] * 3
 
 
-def test_the_key_code_in_the_meta_decides(run_step: Run) -> None:
-    assert run_step(language.Language(), FABLE, code="python")[0]["lang"] == "code"
-    assert run_step(language.Language(), FABLE, title='"code": x')[0]["lang"] == "en"
-    assert run_step(language.Language(), FABLE, codec="x", decode=1)[0]["lang"] == "en"
+def test_what_the_reader_of_code_says_decides(run_step: Run) -> None:
+    assert run_step(language.Language(), FABLE, code_language="Python")[0]["lang"] == "code"
+    assert run_step(language.Language(), FABLE, title='"code_language": x')[0]["lang"] == "en"
+    assert run_step(language.Language(), FABLE, code="A-17", codec="x")[0]["lang"] == "en"
 
 
 def test_what_is_kept(run_step: Run) -> None:

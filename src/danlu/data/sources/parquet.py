@@ -42,7 +42,7 @@ def rows(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     number = 0
     with _explained(file), _opened(file) as table:
-        names = [field.name for field in table.schema_arrow if not _is_binary(field.type)]
+        names = [field.name for field in table.schema_arrow if not is_binary(field.type)]
         for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=names):
             for row in batch.to_pylist():
                 number += 1
@@ -61,10 +61,12 @@ def _opened(file: SourceFile) -> Iterator[pq.ParquetFile]:
         yield pq.ParquetFile(handle)
 
 
-def _is_binary(kind: pa.DataType) -> bool:
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, such as images."""
     if pa.types.is_dictionary(kind):
-        return _is_binary(kind.value_type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+        return is_binary(kind.value_type)
+    tests = ("is_binary", "is_large_binary", "is_fixed_size_binary", "is_binary_view")
+    return any(getattr(pa.types, test)(kind) for test in tests)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ KANA_SHARE = 0.1
 CODE_SYMBOLS = 0.01
 """Documents with fewer symbols among their characters are not looked at for code."""
 
-CODE_KEY = '"code": '
+CODE_KEY = '"code_language":'
 """As it stands in the meta's JSON for a key; within a string the quotes would be escaped."""
 
 SCRIPTS = {
