@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from danlu import discover, files
-from danlu.data import encoding
+from danlu.data import encoding, hub
 from danlu.errors import DataError
 
 HEAD = 4096
@@ -57,6 +57,8 @@ class SourceFile:
     text_field: str = ""
     group: str = ""
     """Several files that make one source (a Python package); empty: the file is its own source."""
+    version: str = ""
+    """What changes with the contents (a commit); empty: size and time of the file tell."""
     notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -94,6 +96,9 @@ def expand(
     skipped: Counter[str] = Counter()
     seen = {_real(skip)} if skip else set()
     for given in paths:
+        if hub.is_name(given):
+            found += _on_hub(given, seen, skipped)
+            continue
         for root in _globbed(given):
             new = _under(root, seen, skipped)
             if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
@@ -113,10 +118,22 @@ def readers() -> dict[str, str]:
 
 def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
     """By source, a hash that changes when a file of it is added, moved, resized or touched."""
-    groups: dict[str, list[tuple[str, int, int]]] = {}
+    groups: dict[str, list[tuple[str, int, int] | tuple[str, str]]] = {}
     for f in listed:
-        groups.setdefault(f.source, []).append((str(f.path.absolute()), f.bytes, f.mtime_ns))
+        mark = (str(f.path.absolute()), f.bytes, f.mtime_ns)
+        groups.setdefault(f.source, []).append((str(f.path), f.version) if f.version else mark)
     return {source: files.hash_of(group) for source, group in groups.items()}
+
+
+def _on_hub(given: Path, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+    """The data set that a name such as hf:owner/name stands for, as one file to read."""
+    name = given.as_posix()
+    if name in seen:
+        skipped["given twice"] += 1
+        return []
+    seen.add(name)
+    found = hub.find(hub.parse(name))
+    return [SourceFile(given, name, "hugging_face", found.bytes, 0, version=found.commit)]
 
 
 def _globbed(given: Path) -> list[Path]:
