@@ -91,7 +91,8 @@ def test_every_reader_is_found_by_its_suffix() -> None:
     assert inputs.readers()[".tsv"] == "csv"
     assert ".py" not in inputs.readers()
     assert set(inputs.readers().values()) == set(discover.names("danlu.data.sources")) - {
-        "python_docs"
+        "python_docs",
+        "hugging_face",
     }
 
 

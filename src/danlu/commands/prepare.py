@@ -2,6 +2,8 @@
 
     danlu prepare my_texts                     a folder, files or 'globs*.jsonl.gz', to ./corpus
     danlu prepare poems.csv --text-field body --out runs/poems/corpus
+    danlu prepare poems news --mix poems 1 news 3     a quarter of the training text are poems
+    danlu prepare hf:owner/name/config@split   a data set of the Hugging Face hub
     danlu prepare                              no text of your own: Python's documentation
 
 Reads .txt .md .jsonl .json .csv .tsv .parquet, also compressed as .gz, and other text. What is
@@ -16,7 +18,7 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from danlu.data import prepare
+from danlu.data import mixture, prepare
 from danlu.data.settings import PrepareSettings
 
 
@@ -37,6 +39,7 @@ def run(cfg: Config) -> dict[str, Any]:
     """Write the corpus; returns its counts, what was removed and why, and what to do next."""
     corpus = prepare.prepare(cfg.paths, cfg.out, cfg, force=cfg.force)
     manifest = corpus.manifest
+    mixed = {"mixture, by bytes": mixture.table(manifest.get("mixture", []))}
     return {
         "corpus": str(cfg.out),
         **manifest["counts"],
@@ -48,6 +51,7 @@ def run(cfg: Config) -> dict[str, Any]:
         "skipped": manifest["skipped"],
         "han_share": manifest["han_share"],
         "split_by": manifest["split_by"],
+        "tables": {title: rows for title, rows in mixed.items() if rows},
         "next": [
             f"danlu tokenizer {cfg.out} --out {cfg.out.parent / 'tokenizer'}",
             f"danlu demo {' '.join(map(str, cfg.paths))}".rstrip(),

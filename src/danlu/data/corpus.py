@@ -9,10 +9,12 @@ removed-00000.parquet …   what cleaning took out, each with its reason
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from danlu import discover, files
 from danlu.data import parts, rows
@@ -72,11 +74,22 @@ class Corpus:
             UnknownName: there is no such part.
             DataError: a file is damaged.
         """
+        for batch in self.batches(part):
+            yield from rows.documents(batch)
+
+    def batches(
+        self, part: str = "train", columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a part in order, with all columns or some of them.
+
+        Raises:
+            UnknownName: there is no such part.
+            DataError: a file is damaged.
+        """
         if part not in PARTS:
             raise discover.unknown("part of a corpus", part, PARTS)
         for name in self.files(part):
-            for batch in parts.read(self.folder / name):
-                yield from rows.documents(batch)
+            yield from parts.read(self.folder / name, columns)
 
     def files(self, part: str) -> list[str]:
         """Names of the files of a part, in order."""

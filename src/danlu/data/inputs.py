@@ -13,9 +13,11 @@ import glob
 import os
 import stat
 import zlib
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -59,6 +61,8 @@ class SourceFile:
     """Several files that make one source (a Python package); empty: the file is its own source."""
     version: str = ""
     """What changes with the contents (a commit); empty: size and time of the file tell."""
+    given: str = ""
+    """The path or name by which the user gave it, alone or with others."""
     notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -95,7 +99,9 @@ def expand(
     found: list[SourceFile] = []
     skipped: Counter[str] = Counter()
     seen = {_real(skip)} if skip else set()
+    begins: list[tuple[int, str]] = []  # how many files were found before which path
     for given in paths:
+        begins.append((len(found), str(given)))
         if hub.is_name(given):
             found += _on_hub(given, seen, skipped)
             continue
@@ -104,7 +110,15 @@ def expand(
             if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
                 raise _nothing(root, skipped)
             found += new
-    named = [replace(f, encoding=encoding, text_field=text_field) for f in _unique_names(found)]
+    named = [
+        replace(
+            file,
+            encoding=encoding,
+            text_field=text_field,
+            given=begins[bisect(begins, number, key=itemgetter(0)) - 1][1],
+        )
+        for number, file in enumerate(_unique_names(found))
+    ]
     return Found(named, dict(sorted(skipped.items())))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,15 @@ class Parts:
         self._held, self._bytes = [], 0
 
 
-def read(path: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of one file.
+def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, with all columns or some of them.
 
     Raises:
         DataError: it is missing or damaged.
     """
     try:
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=ROW_GROUP)
+            yield from file.iter_batches(batch_size=ROW_GROUP, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"{path} is missing or damaged",

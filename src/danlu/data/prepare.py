@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 import danlu
 from danlu import discover, files, log
-from danlu.data import inputs, parts, rows, split
+from danlu.data import inputs, mixture, parts, rows, split
 from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, replacing
 from danlu.data.inputs import Found, SourceFile
 from danlu.data.reading import Reading
@@ -54,13 +54,17 @@ def prepare(
         "steps": [f"{step.name} {step.version}" for step in steps],
         "source": "files" if paths else "python_docs",
     }
+    if not settings.mix:
+        del recipe["mix"]  # as in corpora made before there were mixtures
+    mix = mixture.assign(settings.mix, [(f.given, f.source) for f in found.files])
     if not force and (same := _existing(out, recipe, found.files)):
         log.say(f"{out} holds this corpus already: nothing to do")
         return same
     make_way(out, force=force)
     log.say(f"reading {len(found.files):,} files, {log.size(found.bytes)}")
     started = time.monotonic()
-    reading = Reading(found.files, python_docs_bytes=round(settings.python_docs_mb * 1e6))
+    limit = round(settings.python_docs_mb * 1e6)
+    reading = Reading(found.files, python_docs_bytes=limit, mix=mix)
     tally = Tally()
     disk.mkdir(out.parent)
     with replacing(out, disk) as folder:
@@ -79,6 +83,8 @@ def prepare(
             "split_by": decided.by,
             "files": record,
         }
+        if settings.mix:
+            manifest["mixture"] = _mixture(folder, record, settings.mix)
         manifest["counts"] |= {name: amounts[name].as_json() for name in split.NAMES}
         disk.write(folder / MANIFEST, files.json_bytes(manifest))
     _say(reading, tally, amounts, decided, time.monotonic() - started)
@@ -145,6 +151,17 @@ def _deal(
     for writer in writers.values():
         record |= writer.close()
     return record, amounts
+
+
+def _mixture(
+    folder: Path, record: Mapping[str, Any], weights: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """How often each source will be read; by bytes, tokens are not known yet."""
+    names = sorted(name for name in record if name.startswith("train-"))
+    batches = (b for name in names for b in parts.read(folder / name, ["text", "meta"]))
+    planned = mixture.plan(mixture.sizes(batches), weights)
+    mixture.warn(planned)
+    return [part.as_json("bytes") for part in planned]
 
 
 def _by_part(batch: pa.RecordBatch, decided: split.Split) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from danlu import discover, log
+from danlu.data import mixture
 from danlu.data.inputs import SourceFile, fingerprints
 from danlu.data.sources import python_docs
 from danlu.types import Document
@@ -22,10 +23,17 @@ class Reading:
     Args:
         files: what to read.
         python_docs_bytes: how much text to take where the files are Python's documentation.
+        mix: of each source, the name by which it is mixed, which its documents then carry.
     """
 
-    def __init__(self, files: Sequence[SourceFile], *, python_docs_bytes: int) -> None:
-        self.files, self.limit = files, python_docs_bytes
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        *,
+        python_docs_bytes: int,
+        mix: Mapping[str, str] | None = None,
+    ) -> None:
+        self.files, self.limit, self.mix = files, python_docs_bytes, mix or {}
         self.is_python_docs = all(file.reader == "python_docs" for file in files)
         self.duplicate_ids = 0
         self._documents: dict[str, int] = {}
@@ -53,6 +61,9 @@ class Reading:
                 if own_id != document.id:
                     self.duplicate_ids += 1
                     document = replace(document, id=own_id)
+                if self.mix:
+                    mark = {mixture.MARK: self.mix[file.source]}
+                    document = replace(document, meta=document.meta | mark)
                 yield document
 
     def sources(self) -> list[dict[str, Any]]:

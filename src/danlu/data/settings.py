@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import Field, field_validator
 
 from danlu import discover
@@ -33,6 +35,10 @@ class PrepareSettings(Config):
     python_docs_mb: float = Field(default=15.0, gt=0)
     """How much of Python's documentation to read when no path is given, in MB."""
 
+    mix: dict[str, float] = Field(default_factory=dict)
+    """Weights by path or source, e.g. `--mix poems 1 news 3`: what share each has in training.
+    Small sources are repeated for it, large ones cut; empty: all text, once."""
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, name: str) -> str:
@@ -48,3 +54,11 @@ class PrepareSettings(Config):
             if name not in have:
                 raise discover.unknown("step", name, have)
         return names
+
+    @field_validator("mix")
+    @classmethod
+    def _weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        for name, weight in weights.items():
+            if not 0 < weight < math.inf:
+                raise ValueError(f"the weight of {name} must be a number above 0, got {weight}")
+        return dict(sorted(weights.items()))

@@ -32,9 +32,9 @@ class Name:
         return f"{PREFIX}{self.repo}{config}{split}"
 
 
-def is_name(path: Path) -> bool:
+def is_name(given: Path | str) -> bool:
     """Whether a path is the name of a data set; `hf://…`, with slashes, is a file's address."""
-    text = path.as_posix()
+    text = given.as_posix() if isinstance(given, Path) else given
     return text.startswith(PREFIX) and not text.startswith(f"{PREFIX}/")
 
 
