@@ -93,7 +93,9 @@ def test_every_reader_is_found_by_its_suffix() -> None:
     assert inputs.readers()[".tsv"] == "csv"
     assert inputs.readers()[".py"] == "code"
     assert set(inputs.readers().values()) == set(discover.names("danlu.data.sources")) - {
-        "python_docs"
+        "python_docs",
+        "hugging_face",
+        "mediawiki",
     }
 
 

@@ -80,7 +80,7 @@ def test_large_vocabularies_take_32_bits(
 def test_made_once(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     first = tokenize(corpus, tokenizer())
     before = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    monkeypatch.setattr(shards, "_write", None)
+    monkeypatch.setattr(shards, "_Work", None)
     second = tokenize(corpus, tokenizer())
     assert second == first and second.sha256 == first.sha256
     assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == before

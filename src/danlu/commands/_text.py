@@ -93,7 +93,7 @@ def planned(cfg: PretrainConfig, text: Text, runtime: Runtime) -> PretrainConfig
     if cfg.auto:
         plan = planner.choose(
             minutes=length_in_minutes(cfg),
-            unique_tokens=text.shards.count("train"),
+            unique_tokens=text.shards.unique("train"),
             vocab_size=text.tokenizer.vocab_size,
             train=cfg.train,
             runtime=runtime,

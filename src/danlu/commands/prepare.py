@@ -2,6 +2,8 @@
 
     danlu prepare my_texts                     a folder, files or 'globs*.jsonl.gz', to ./corpus
     danlu prepare poems.csv --text-field body --out runs/poems/corpus
+    danlu prepare poems news --mix poems 1 news 3     a quarter of the training text are poems
+    danlu prepare hf:owner/name/config@split   a data set of the Hugging Face hub
     danlu prepare books.zip s3://bucket/texts hf://datasets/me/poems
     danlu prepare                              no text of your own: Python's documentation
 
@@ -19,7 +21,7 @@ from typing import Any
 from pydantic import Field
 from tyro.conf import Positional
 
-from danlu.data import executors, prepare
+from danlu.data import executors, mixture, prepare
 from danlu.data.places import TextPath
 from danlu.data.settings import PrepareSettings
 
@@ -58,6 +60,7 @@ def run(cfg: Config) -> dict[str, Any]:
         executor=executors.chosen(cfg.on, cfg.processes, found.bytes),
     )
     manifest = corpus.manifest
+    mixed = {"mixture, by bytes": mixture.table(manifest.get("mixture", []))}
     return {
         "corpus": str(cfg.out),
         **manifest["counts"],
@@ -69,6 +72,7 @@ def run(cfg: Config) -> dict[str, Any]:
         "skipped": manifest["skipped"],
         "han_share": manifest["han_share"],
         "split_by": manifest["split_by"],
+        "tables": {title: rows for title, rows in mixed.items() if rows},
         "next": [
             f"danlu tokenizer {cfg.out} --out {cfg.out.parent / 'tokenizer'}",
             f"danlu demo {' '.join(map(str, cfg.paths))}".rstrip(),

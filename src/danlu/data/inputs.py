@@ -12,13 +12,15 @@ import errno
 import glob
 import os
 import stat
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from danlu import discover, files
-from danlu.data import archives, encoding, formats, naming, places, remote, urls
+from danlu.data import archives, encoding, formats, hub, naming, places, remote, urls
 from danlu.data.formats import readers as readers
 from danlu.data.naming import sound_name
 from danlu.data.source_file import SourceFile as SourceFile
@@ -59,7 +61,12 @@ def expand(
     found: list[SourceFile] = []
     skipped: Counter[str] = Counter()
     seen = {_real(skip)} if skip else set()
+    begins: list[tuple[int, str]] = []  # how many files were found before which path
     for given in paths:
+        begins.append((len(found), str(given)))
+        if hub.is_name(given):
+            found += _on_hub(str(given), seen, skipped)
+            continue
         if isinstance(given, str) and urls.is_url(given):
             found += _remote(given, seen, skipped)
             continue
@@ -68,7 +75,10 @@ def expand(
             if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
                 raise _nothing(f"the folder {root}", skipped)
             found += new
-    named = naming.apart(found)
+    named = [
+        replace(file, given=begins[bisect(begins, number, key=itemgetter(0)) - 1][1])
+        for number, file in enumerate(naming.apart(found))
+    ]
     if encoding != "auto" or text_field:
         named = [replace(file, encoding=encoding, text_field=text_field) for file in named]
     return Found(named, dict(sorted(skipped.items())))
@@ -81,10 +91,22 @@ def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
         mark: tuple[str | int, ...] = (str(f.path.absolute()), f.bytes, f.mtime_ns)
         if f.url:
             mark = (f.url, f.bytes, f.version)
+        elif f.version:  # a data set of the hub
+            mark = (f.name, f.version)
         if f.member:
             mark += (f.member.name, f.member.offset, f.member.archive_bytes)
         groups.setdefault(f.source, []).append(mark)
     return {source: files.hash_of(group) for source, group in groups.items()}
+
+
+def _on_hub(name: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+    """The data set that a name such as hf:owner/name stands for, as one file to read."""
+    if name in seen:
+        skipped["given twice"] += 1
+        return []
+    seen.add(name)
+    found = hub.find(hub.parse(name))
+    return [SourceFile(Path(name), name, "hugging_face", found.bytes, 0, version=found.commit)]
 
 
 def _globbed(given: Path) -> list[Path]:

@@ -63,6 +63,7 @@ class Dealer:
         reading = Reading(
             run,
             python_docs_bytes=round(settings.python_docs_mb * 1e6),
+            mix=self.work.plan["mix"],
             skip_broken=self.work.plan["skip_broken"],
         )
         held: list[pa.RecordBatch] = []
@@ -128,4 +129,4 @@ def _text_bytes(file: SourceFile) -> int:
 def _anywhere(file: SourceFile) -> dict[str, Any]:
     """The file for a process in another folder."""
     place = {} if file.url else {"path": str(file.path.absolute())}
-    return file.as_json() | place
+    return file.as_json() | place | {"given": ""}

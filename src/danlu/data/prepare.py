@@ -19,7 +19,7 @@ import pyarrow as pa
 
 import danlu
 from danlu import discover, files, log
-from danlu.data import inputs, judging, parts, reading, rows, split
+from danlu.data import inputs, judging, mixture, parts, reading, rows, split
 from danlu.data.advice import advice
 from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, swap
 from danlu.data.diversity import Diversity, measure
@@ -75,6 +75,7 @@ def prepare(
             "settings": settings.model_dump(mode="json", include=set(PrepareSettings.model_fields)),
             "recipe": recipe,
             "skip_broken": skip_broken,
+            "mix": mixture.assign(settings.mix, [(f.given, f.source) for f in found.files]),
             "comparisons": [step.name for step in rows.comparisons(settings)],
         }
         if work.start(plan):
@@ -147,6 +148,8 @@ class _Preparation:
             "survivors": [document for _, document in shown],
             "files": record,
         }
+        if self.settings.mix:
+            mine["mixture"] = self._mixture(record)
         manifest = files.json_bytes(self._manifest() | mine)
         self.work.disk.unlink(self.work.corpus / MANIFEST)
         self.work.disk.write(self.work.corpus / MANIFEST, manifest)
@@ -192,6 +195,14 @@ class _Preparation:
             record |= result["files"]
             shown = sorted([*shown, *result["shown"]], key=lambda e: (e[0], e[1]["id"]))[:SURVIVORS]
         return shown, dict(sorted(record.items()))
+
+    def _mixture(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """How often each source will be read; by bytes, tokens are not known yet."""
+        names = sorted(name for name in record if name.startswith("train-"))
+        batches = (b for n in names for b in parts.read(self.work.corpus / n, ["text", "meta"]))
+        planned = mixture.plan(mixture.sizes(batches), self.settings.mix)
+        mixture.warn(planned)
+        return [part.as_json("bytes") for part in planned]
 
     def _diversity(self) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
         """Diversity of the sample before cleaning and after, and what it suggests."""
@@ -298,8 +309,11 @@ def _recipe(settings: PrepareSettings, source: str, skip_broken: bool) -> dict[s
     steps = [f"{step.name} {step.version}" for step in rows.steps(settings)]
     steps += [f"{each.name} {each.version}" for each in rows.comparisons(settings)]
     against = contamination.files_of(settings.contamination)
+    values = settings.model_dump(mode="json", include=set(PrepareSettings.model_fields))
+    if not settings.mix:
+        del values["mix"]
     return {
-        **settings.model_dump(mode="json", include=set(PrepareSettings.model_fields)),
+        **values,
         "steps": steps,
         "source": source,
         **({"skip_broken": True} if skip_broken else {}),

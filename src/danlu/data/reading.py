@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from danlu import discover, log
+from danlu.data import mixture
 from danlu.data.inputs import SourceFile, fingerprints
 from danlu.data.sources import python_docs
 from danlu.errors import DataError
@@ -52,13 +53,20 @@ class Reading:
     Args:
         files: what to read.
         python_docs_bytes: how much text to take where the files are Python's documentation.
+        mix: of each source, the name by which it is mixed, which its documents then carry.
         skip_broken: go on with the next file where one cannot be read to its end.
     """
 
     def __init__(
-        self, files: Sequence[SourceFile], *, python_docs_bytes: int = 0, skip_broken: bool = False
+        self,
+        files: Sequence[SourceFile],
+        *,
+        python_docs_bytes: int = 0,
+        mix: Mapping[str, str] | None = None,
+        skip_broken: bool = False,
     ) -> None:
         self.files, self.limit, self.skip_broken = files, python_docs_bytes, skip_broken
+        self.mix = mix or {}
         self.account = Account()
 
     def documents(self) -> Iterator[Document]:
@@ -81,6 +89,9 @@ class Reading:
             if own_id != document.id:
                 self.account.duplicate_ids += 1
                 document = replace(document, id=own_id)
+            if self.mix:
+                mark = {mixture.MARK: self.mix[file.source]}
+                document = replace(document, meta=document.meta | mark)
             yield document
         self.account.notes = {
             file.name: {key: value for key, value in file.notes.items() if key != "read_bytes"}

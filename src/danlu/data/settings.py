@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -158,6 +159,10 @@ class PrepareSettings(Config):
     personal: PersonalSettings = PersonalSettings()
     """What is masked."""
 
+    mix: dict[str, float] = Field(default_factory=dict)
+    """Weights by path or source, e.g. `--mix poems 1 news 3`: what share each has in training.
+    Small sources are repeated for it, large ones cut; empty: all text, once."""
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, name: str) -> str:
@@ -182,3 +187,11 @@ class PrepareSettings(Config):
                 fix="put the comparisons last: they look at what the other steps left",
             )
         return names
+
+    @field_validator("mix")
+    @classmethod
+    def _weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        for name, weight in weights.items():
+            if not 0 < weight < math.inf:
+                raise ValueError(f"the weight of {name} must be a number above 0, got {weight}")
+        return dict(sorted(weights.items()))

@@ -6,15 +6,14 @@
 
 A stream is BOS, document, BOS, document, …, BOS: the boundary token is what begins a document and
 what a model must predict at the end of one. The order is the corpus's, so documents of one file are
-neighbours.
+neighbours. Of a corpus with a mixture (see `danlu.data.mixture`) the training stream goes over the
+corpus several times and takes from each source what its share needs, in tokens; what is held out
+is never repeated.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,16 @@ import numpy as np
 import numpy.typing as npt
 
 from danlu import files, log
+from danlu.data import mixture, token_stream
 from danlu.data.corpus import Corpus, replacing
 from danlu.errors import DataError
 from danlu.tokenizer import Tokenizer
-from danlu.types import Document
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 SPLITS = ("train", "held_out")
-BATCH = 512
+BASE = "base.bin"
+"""Each document once; only there while a mixture is drawn from it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Shards:
         """Tokens in a split."""
         return int(self.manifest["splits"][split]["tokens"])
 
+    def unique(self, split: str) -> int:
+        """Tokens in a split, those that a mixture repeats counted once."""
+        entry = self.manifest["splits"][split]
+        return int(entry.get("unique_tokens", entry["tokens"]))
+
     @property
     def sha256(self) -> str:
         """What was trained on: a hash over the streams."""
@@ -81,19 +86,23 @@ def tokenize(corpus: Corpus, tokenizer: Tokenizer) -> Shards:
         ResourceError: the disk is full, or another process makes them just now.
     """
     folder = corpus.folder / f"tokens-{tokenizer.sha256[:12]}"
-    made_from = {"corpus": corpus.sha256, "tokenizer": tokenizer.sha256}
+    weights = mixture.weights(corpus.manifest)
+    made_from: dict[str, Any] = {"corpus": corpus.sha256, "tokenizer": tokenizer.sha256}
+    made_from |= {"mixture": weights} if weights else {}
     if manifest := _intact(folder, made_from):
         return Shards(folder, manifest)
     disk = files.Disk()
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
     with replacing(folder, disk) as new:
-        splits = {split: _write(disk, new, corpus, split, tokenizer, dtype) for split in SPLITS}
+        work = _Work(disk, new, corpus, tokenizer, dtype)
+        train = work.mixed(weights) if weights else work.split("train")
+        splits = {"train": train, "held_out": work.split("held_out")}
         manifest = {"format": FORMAT, "dtype": dtype.str, "made_from": made_from, "splits": splits}
         disk.write(new / MANIFEST, files.json_bytes(manifest))
     return Shards(folder, manifest)
 
 
-def _intact(folder: Path, made_from: dict[str, str]) -> dict[str, Any] | None:
+def _intact(folder: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
     """The manifest of shards that are what they should be, to the last byte."""
     if not (folder / MANIFEST).is_file():
         return None
@@ -110,40 +119,42 @@ def _intact(folder: Path, made_from: dict[str, str]) -> dict[str, Any] | None:
     return dict(manifest)
 
 
-def _write(
-    disk: files.Disk,
-    folder: Path,
-    corpus: Corpus,
-    split: str,
-    tokenizer: Tokenizer,
-    dtype: np.dtype[Any],
-) -> dict[str, Any]:
-    """One split's two files; returns its line of the manifest."""
-    starts, size = [0], 0
-    total = int(corpus.manifest["counts"][split]["documents"])
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What both streams are made with."""
 
-    def parts() -> Iterator[bytes]:
-        nonlocal size
-        with log.Progress(f"tokenize {split}", total, unit="documents") as bar:
-            for batch in _batched(corpus.documents(split), BATCH):
-                pieces = []
-                encoded = tokenizer.encode_batch([document.text for document in batch])
-                for document, ids in zip(batch, encoded, strict=True):
-                    pieces += [tokenizer.bos_id, *ids]
-                    starts.append(starts[-1] + 1 + len(ids))
-                    size += len(document.text.encode())
-                yield np.asarray(pieces, dtype).tobytes()
-                bar.update(len(starts) - 1, note=log.size(size))
-        yield np.asarray([tokenizer.bos_id], dtype).tobytes()
+    disk: files.Disk
+    folder: Path
+    corpus: Corpus
+    tokenizer: Tokenizer
+    dtype: np.dtype[Any]
 
-    digest = disk.write(folder / f"{split}.bin", parts())
-    index = io.BytesIO()
-    np.save(index, np.asarray(starts, np.uint64))
-    disk.write(folder / f"{split}.idx.npy", index.getvalue())
-    return {"tokens": starts[-1] + 1, "documents": len(starts) - 1, "bytes": size, "sha256": digest}
+    def split(self, split: str) -> dict[str, Any]:
+        """One split's two files, each document once; returns its line of the manifest."""
+        path = self.folder / f"{split}.bin"
+        stream = token_stream.write(self.disk, path, self.corpus, split, self.tokenizer, self.dtype)
+        token_stream.write_index(self.disk, self.folder / f"{split}.idx.npy", stream)
+        return stream.as_json()
 
-
-def _batched(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
-    documents = iter(documents)
-    while batch := list(islice(documents, size)):
-        yield batch
+    def mixed(self, weights: dict[str, float]) -> dict[str, Any]:
+        """The files of `train`, drawn by weight; returns its line of the manifest."""
+        path, sources = self.folder / BASE, sorted(weights)
+        once = token_stream.write(
+            self.disk, path, self.corpus, "train", self.tokenizer, self.dtype, sources=sources
+        )
+        sizes = np.diff(np.frombuffer(once.starts, np.uint64)).astype(np.int64)
+        groups = np.frombuffer(once.groups, np.uintc).astype(np.int64)
+        amounts = np.bincount(groups, weights=sizes, minlength=len(sources)).astype(int).tolist()
+        parts = mixture.plan(dict(zip(sources, amounts, strict=True)), weights)
+        mixture.warn(parts)
+        counts = mixture.copies(groups, sizes, np.frombuffer(once.places, np.uint64), parts)
+        base = np.memmap(path, dtype=self.dtype, mode="r")
+        stream = token_stream.mix(self.disk, self.folder / "train.bin", base, once, counts)
+        del base
+        self.disk.unlink(path)
+        token_stream.write_index(self.disk, self.folder / "train.idx.npy", stream)
+        return {
+            **stream.as_json(),
+            "unique_tokens": int(sizes[counts > 0].sum()) + 1,
+            "mixture": [p.as_json("tokens") for p in mixture.drawn(parts, groups, sizes, counts)],
+        }

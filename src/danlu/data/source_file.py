@@ -58,6 +58,8 @@ class SourceFile:
     version: str = ""
     """What tells a remote file from an earlier one of that name: its ETag, hash or time."""
     member: Member | None = None
+    given: str = field(default="", compare=False)
+    """The path or name by which the user gave it, alone or with others."""
     notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property

@@ -23,6 +23,7 @@ def run(work: Work, task: Task) -> dict[str, Any]:
     settings = work.settings
     reading = Reading(
         [SourceFile.from_json(file) for file in task.given.get("files", [])],
+        mix=work.plan["mix"],
         skip_broken=work.plan["skip_broken"],
     )
     steps = rows.steps(settings)

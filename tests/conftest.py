@@ -1,0 +1,1 @@
+"""Importing this folder puts `fake_hub` on the path."""
