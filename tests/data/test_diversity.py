@@ -15,6 +15,7 @@ import sacrebleu
 from danlu.data import advice as module
 from danlu.data.advice import advice, said, texts
 from danlu.data.diversity import (
+    Diversity,
     Shares,
     compression,
     distinct,
@@ -227,3 +228,11 @@ def test_values_are_never_read_as_texts() -> None:
     assert "({share}<b>)" in said(item)
     assert said({"key": "no such"}) == ""
     assert Shares({}, 0, 1.0) == shares([], [])
+
+
+def test_json_and_back() -> None:
+    made = [f"{a} {b} river stone water" for a in ("red", "green") for b in map(str, range(40))]
+    whole = measure(made, sources=["a"] * 80, languages=["en"] * 80)
+    assert Diversity.from_json(json.loads(json.dumps(whole.as_json()))) == whole
+    empty = measure([])
+    assert Diversity.from_json(json.loads(json.dumps(empty.as_json()))) == empty

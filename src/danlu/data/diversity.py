@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from danlu.data.characters import units_of
 from danlu.data.self_bleu import self_bleu
-from danlu.data.topics import Topics, topics
+from danlu.data.topics import Cluster, Topics, topics
 
 Ids = npt.NDArray[np.int64]
 
@@ -78,6 +78,16 @@ class Diversity:
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Diversity:
+        """What `as_json` gave."""
+        topics_ = value["topics"]
+        if topics_ is not None:
+            clusters = [Cluster(**cluster) for cluster in topics_["clusters"]]
+            topics_ = Topics(**{**topics_, "clusters": clusters})
+        shares_ = {name: value[name] and Shares(**value[name]) for name in ("sources", "languages")}
+        return cls(**{**value, "topics": topics_, **shares_})
 
 
 def measure(

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 import danlu
 from danlu import discover, files, log
 from danlu.data import inputs, judging, mixture, parts, reading, rows, split
 from danlu.data.advice import advice
 from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, swap
-from danlu.data.diversity import Diversity, measure
+from danlu.data.diversity import Diversity
 from danlu.data.executors import Executor
 from danlu.data.executors.serial import Serial
 from danlu.data.inputs import Found, SourceFile
@@ -32,12 +30,12 @@ from danlu.data.settings import PERSONAL_KINDS, PrepareSettings
 from danlu.data.sources import python_docs
 from danlu.data.stages.deal import IN_HELD_OUT, SURVIVORS
 from danlu.data.steps import contamination
-from danlu.data.tally import Amount, Tally, kept
+from danlu.data.tally import Amount, Tally
 from danlu.data.work import Task, Work
 from danlu.errors import ConfigError, DataError
 
 NO_TEXT = "files without any text in them"
-SAMPLE_BYTES = 5_000_000
+SAMPLE_BYTES = 1_500_000
 """About how much text diversity is measured on."""
 
 
@@ -140,10 +138,9 @@ class _Preparation:
         shown, record = self._deal(decided)
         if not self.tally.kept.documents:
             raise self._nothing()
-        before, after, advised = self._diversity()
         mine = {
             "duplicates": duplicates,
-            "diversity": {"before": before, "after": after, "advice": advised},
+            "diversity": self._diversity(),
             "split_by": decided.by,
             "survivors": [document for _, document in shown],
             "files": record,
@@ -204,18 +201,17 @@ class _Preparation:
         mixture.warn(planned)
         return [part.as_json("bytes") for part in planned]
 
-    def _diversity(self) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-        """Diversity of the sample before cleaning and after, and what it suggests."""
-        batches = [
-            batch
-            for n in range(self.portions)
-            for batch in parts.read(self.work.place("deal", n, "parquet"))
-        ]
-        before, after = (_measured(some) for some in (batches, map(kept, batches)))
+    def _diversity(self) -> dict[str, Any]:
+        """Diversity of a sample before cleaning and after, and what it suggests."""
+        given = {"portions": self.portions}
+        key = files.hash_of(self.key, self.work.plan)
+        tasks = [Task("diversity", n, key, given) for n in range(2)]
+        measured = [result for _, result in self.executor.results(self.work, tasks)]
+        before, after = map(Diversity.from_json, measured)
         read = max(self.tally.read.documents, 1)
         shares = {why: gone.amount.documents / read for why, gone in self.tally.removed.items()}
         advised = [each.as_json() for each in advice(before, after, shares)]
-        return before.as_json(), after.as_json(), advised
+        return {"before": measured[0], "after": measured[1], "advice": advised}
 
     def _manifest(self) -> dict[str, Any]:
         versions = {step.name: step.version for step in self.steps}
@@ -294,14 +290,6 @@ def _working(out: Path, disk: files.Disk) -> Iterator[Work]:
             raise
         work.empty()
     files.Disk().rmtree(folder)
-
-
-def _measured(batches: Iterable[pa.RecordBatch]) -> Diversity:
-    columns: dict[str, list[str]] = {"text": [], "file": [], "lang": []}
-    for batch in batches:
-        for name, values in columns.items():
-            values += (value or "und" for value in batch.column(name).to_pylist())
-    return measure(columns["text"], sources=columns["file"], languages=columns["lang"])
 
 
 def _recipe(settings: PrepareSettings, source: str, skip_broken: bool) -> dict[str, Any]:
