@@ -80,6 +80,7 @@ def prepare(
             log.say("going on where it was interrupted")
         with executor or Serial() as running:
             _Preparation(work, found, recipe, running).run()
+        work.give_up()
         swap(work.corpus, out, disk)
     return Corpus.open(out)
 

@@ -118,10 +118,15 @@ class Work:
         """Delete everything in the folder but its lock."""
         if not self.folder.is_dir():
             self.disk.mkdir(self.folder)
+        self.give_up()
         for path in sorted(self.folder.iterdir()):
             if path.name == "LOCK":
                 continue
             self.disk.rmtree(path) if path.is_dir() else self.disk.unlink(path)
+
+    def give_up(self) -> None:
+        """Make sure that nobody goes on from here: what is done may be gone from now on."""
+        self.disk.unlink(self.folder / PLAN)
 
     def drop(self, stage: str) -> None:
         """Delete the files of a stage that is not needed any more."""
