@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from danlu import discover
 from danlu.config import Config
 from danlu.data import encoding
+
+
+class RepairSettings(Config):
+    """What the step `repair` mends; mojibake, line ends and invisible characters always."""
+
+    unicode: Literal["nfc", "nfkc", "off"] = "nfc"
+    """Normal form: `nfc` joins letters and accents, `nfkc` also makes ① 1, ﬁ fi and ， a comma."""
+
+    width: Literal["keep", "half"] = "keep"
+    """`half`: Ａ１ become A1 and ｶﾅ become カナ; full-width punctuation stays."""
+
+    chinese: Literal["keep", "simplified", "traditional"] = "keep"
+    """Characters of Chinese texts, converted by OpenCC (`danlu[chinese]`); not of Japanese ones."""
+
+    hyphens: bool = True
+    """Join words that a hyphen splits over two lines; compounds and code are left alone."""
+
+    markup: bool = True
+    """Resolve leftovers of HTML (&amp; <br> <b>) in plain text; not where markup is the subject."""
 
 
 class PrepareSettings(Config):
@@ -32,6 +53,9 @@ class PrepareSettings(Config):
 
     python_docs_mb: float = Field(default=15.0, gt=0)
     """How much of Python's documentation to read when no path is given, in MB."""
+
+    repair: RepairSettings = RepairSettings()
+    """What is mended in texts."""
 
     @field_validator("encoding")
     @classmethod
