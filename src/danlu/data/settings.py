@@ -30,6 +30,19 @@ class RepairSettings(Config):
     """Resolve leftovers of HTML (&amp; <br> <b>) in plain text; not where markup is the subject."""
 
 
+class PerplexitySettings(Config):
+    """What the step `perplexity` compares with, and how much it lets pass."""
+
+    like: str = ""
+    """File or folder of text that you call good, at least 20,000 characters; the step needs it."""
+
+    keep: float = Field(default=0.99, gt=0.5, lt=1)
+    """Share of the good text itself that would pass: a tenth of it is kept back to find limits."""
+
+    tolerance: float = Field(default=1.03, gt=0)
+    """How many times as surprising as that limit a document may be."""
+
+
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
 
@@ -56,6 +69,9 @@ class PrepareSettings(Config):
 
     repair: RepairSettings = RepairSettings()
     """What is mended in texts."""
+
+    perplexity: PerplexitySettings = PerplexitySettings()
+    """What the step `perplexity` compares with."""
 
     @field_validator("encoding")
     @classmethod
