@@ -43,6 +43,19 @@ class PerplexitySettings(Config):
     """How many times as surprising as that limit a document may be."""
 
 
+class ClassifierSettings(Config):
+    """What the step `classifier` learns from; it needs at least 50 documents of each kind."""
+
+    good: str = ""
+    """File or folder of documents such as you want, one a line in .jsonl; the step needs it."""
+
+    bad: str = ""
+    """File or folder of documents such as you do not want; the step needs it."""
+
+    precision: float = Field(default=0.95, gt=0.5, le=1)
+    """Share of good ones among what is kept, if good and bad were equally frequent."""
+
+
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
 
@@ -72,6 +85,9 @@ class PrepareSettings(Config):
 
     perplexity: PerplexitySettings = PerplexitySettings()
     """What the step `perplexity` compares with."""
+
+    classifier: ClassifierSettings = ClassifierSettings()
+    """What the step `classifier` learns from."""
 
     @field_validator("encoding")
     @classmethod
