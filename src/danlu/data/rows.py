@@ -148,3 +148,12 @@ def mark(rows: pa.RecordBatch, reason: Callable[[str], str | None]) -> pa.Record
     texts, before = rows.column("text").to_pylist(), rows.column("removed").to_pylist()
     after = [old or reason(text) for text, old in zip(texts, before, strict=True)]
     return rows if after == before else with_columns(rows, removed=after)
+
+
+def noted(meta: str, name: str, value: float) -> str:
+    """A row's `meta` with one more number in it; one of the same name is replaced.
+
+    >>> noted('{"file": "a"}', "score", 0.5)
+    '{"file":"a","score":0.5}'
+    """
+    return meta_json(orjson.loads(meta) | {name: value})

@@ -114,6 +114,51 @@ class PersonalSettings(Config):
         return names
 
 
+class RepairSettings(Config):
+    """What the step `repair` mends; mojibake, line ends and invisible characters always."""
+
+    unicode: Literal["nfc", "nfkc", "off"] = "nfc"
+    """Normal form: `nfc` joins letters and accents, `nfkc` also makes ① 1, ﬁ fi and ， a comma."""
+
+    width: Literal["keep", "half"] = "keep"
+    """`half`: Ａ１ become A1 and ｶﾅ become カナ; full-width punctuation stays."""
+
+    chinese: Literal["keep", "simplified", "traditional"] = "keep"
+    """Characters of Chinese texts, converted by OpenCC (`danlu[chinese]`); not of Japanese ones."""
+
+    hyphens: bool = True
+    """Join words that a hyphen splits over two lines; compounds and code are left alone."""
+
+    markup: bool = True
+    """Resolve leftovers of HTML (&amp; <br> <b>) in plain text; not where markup is the subject."""
+
+
+class PerplexitySettings(Config):
+    """What the step `perplexity` compares with, and how much it lets pass."""
+
+    like: str = ""
+    """File or folder of text that you call good, at least 20,000 characters; the step needs it."""
+
+    keep: float = Field(default=0.99, gt=0.5, lt=1)
+    """Share of the good text itself that would pass: a tenth of it is kept back to find limits."""
+
+    tolerance: float = Field(default=1.03, gt=0)
+    """How many times as surprising as that limit a document may be."""
+
+
+class ClassifierSettings(Config):
+    """What the step `classifier` learns from; it needs at least 50 documents of each kind."""
+
+    good: str = ""
+    """File or folder of documents such as you want, one a line in .jsonl; the step needs it."""
+
+    bad: str = ""
+    """File or folder of documents such as you do not want; the step needs it."""
+
+    precision: float = Field(default=0.95, gt=0.5, le=1)
+    """Share of good ones among what is kept, if good and bad were equally frequent."""
+
+
 class PrepareSettings(Config):
     """What is done to the text; the same settings and files give the same corpus, byte for byte."""
 
@@ -162,6 +207,15 @@ class PrepareSettings(Config):
     mix: dict[str, float] = Field(default_factory=dict)
     """Weights by path or source, e.g. `--mix poems 1 news 3`: what share each has in training.
     Small sources are repeated for it, large ones cut; empty: all text, once."""
+
+    repair: RepairSettings = RepairSettings()
+    """What is mended in texts."""
+
+    perplexity: PerplexitySettings = PerplexitySettings()
+    """What the step `perplexity` compares with."""
+
+    classifier: ClassifierSettings = ClassifierSettings()
+    """What the step `classifier` learns from."""
 
     @field_validator("encoding")
     @classmethod
