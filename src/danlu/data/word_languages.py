@@ -31,6 +31,10 @@ ENOUGH_WORDS, ENOUGH_SHARE = 12, 0.06
 LETTER = 0.5
 """What a letter that marks a language counts, where a word of it counts 1."""
 
+ONE = 720_720
+"""What a word of one language counts: a number that all of 1 to 16 divide, so that sums of shares
+are exact, and equal ones stay equal in whatever order they are added."""
+
 AROUND = "0123456789.,;:!?…'\"“”„«»‹›()[]{}<>¡¿*_-–—/\\|#%&+=~`^$€£。，！？।،؛؟"
 """What is taken off both ends of a word."""
 
@@ -75,9 +79,10 @@ def languages(texts: pa.StringArray, script: str = "latin") -> list[str]:
         scores = of_words + LETTER * _of_letters(lowered, script)
     found = np.array(names, dtype=object)[scores.argmax(axis=1)]
     nothing = scores.max(axis=1) == 0
+    enough = ENOUGH_SHARE * ONE * words
     found[nothing] = DEFAULT[script]
     if script == "latin":
-        few = (words >= ENOUGH_WORDS) & (of_words.max(axis=1) < ENOUGH_SHARE * words)
+        few = (words >= ENOUGH_WORDS) & (of_words.max(axis=1) < enough)
         found[few] = np.where(is_ascii[few], "und", "other")
         unclear = np.flatnonzero(nothing & ~few & is_ascii)
         english = pc.match_substring_regex(lowered.take(pa.array(unclear)), ENGLISH)
@@ -127,5 +132,9 @@ def _weights(script: str, *, letters: bool = False) -> _Weights:
     language = np.array([n for numbers in owners.values() for n in numbers], dtype=np.int64)
     starts = np.cumsum(counts) - counts
     return _Weights(
-        pa.array(list(owners), pa.string()), starts, counts, language, np.repeat(1 / counts, counts)
+        pa.array(list(owners), pa.string()),
+        starts,
+        counts,
+        language,
+        np.repeat(ONE / counts, counts),
     )

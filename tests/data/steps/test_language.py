@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -164,18 +165,21 @@ def test_words_are_weighed_as_one_after_the_other(words: list[list[str]]) -> Non
 
 def slow_language(text: str) -> str:
     """What `word_languages` does for Latin, word by word."""
-    scores = dict.fromkeys(WORDS["latin"], 0.0)
+    scores = dict.fromkeys(WORDS["latin"], Fraction())
 
-    def count(key: str, owners: list[str], worth: float) -> None:
+    def count(key: str, owners: list[str], worth: Fraction) -> None:
         for name in owners:
             scores[name] += worth / len(owners)
 
     tokens = [word.strip(word_languages.AROUND) for word in text.lower().split()]
     for word in tokens:
-        count(word, [n for n, known in WORDS["latin"].items() if word in known.split()], 1)
+        count(
+            word, [n for n, known in WORDS["latin"].items() if word in known.split()], Fraction(1)
+        )
     best_of_words = max(scores.values())
+    half = Fraction(1, 2)
     for letter in text.lower():
-        count(letter, [n for n in WORDS["latin"] if letter in LETTERS.get(n, "")], 0.5)
+        count(letter, [n for n in WORDS["latin"] if letter in LETTERS.get(n, "")], half)
     many = sum(map(bool, tokens)) >= word_languages.ENOUGH_WORDS
     if many and best_of_words < word_languages.ENOUGH_SHARE * sum(map(bool, tokens)):
         return "und" if text.isascii() else "other"

@@ -101,7 +101,7 @@ def test_two_processes_would_agree_and_another_text_is_another_version(
     first, second = perplexity.build(settings(good)), perplexity.build(settings(good))
     assert first.version == second.version and first.limits == second.limits
     other = tmp_path / "other.txt"
-    other.write_text(good.read_text("utf-8") + "more", "utf-8")
+    other.write_text(good.read_text("utf-8") + '\n{"text": "more"}\n', "utf-8")
     assert perplexity.build(settings(other)).version != first.version
 
 
