@@ -27,6 +27,7 @@ ORDER = (
     "demo",
     "prepare",
     "tokenizer",
+    "tokenize",
     "pretrain",
     "evaluate",
     "finetune",
