@@ -41,12 +41,13 @@ def run(cfg: Config) -> dict[str, Any]:
     tokenizer = Tokenizer.load(cfg.tokenizer)
     if not tokenizer.lossless:
         log.warn("this tokenizer changes text, so bits a byte of a model with it do not compare")
-    began = time.time()
+    before = _stamp(cfg.out or shards.place(corpus, tokenizer))
+    began = time.perf_counter()
     made = shards.tokenize(corpus, tokenizer, folder=cfg.out)
-    seconds = time.time() - began
+    seconds = time.perf_counter() - began
     size = sum(made.text_bytes(split) for split in shards.SPLITS)
     tokens = sum(made.count(split) for split in shards.SPLITS)
-    is_new = (made.folder / shards.MANIFEST).stat().st_mtime >= began - 1
+    is_new = _stamp(made.folder) != before
     if is_new:
         log.say(f"{log.size(size)} in {log.duration(seconds)}: {size / 1e6 / seconds:.1f} MB/s")
     else:
@@ -77,6 +78,12 @@ def plan(cfg: Config) -> dict[str, Any]:
         "vocab_size": tokenizer.vocab_size,
         "out": str(cfg.out or shards.place(corpus, tokenizer)),
     }
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What changes when shards are written anew; None where there are none."""
+    path = folder / shards.MANIFEST
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
 
 
 def _corpus(path: Path) -> Corpus:

@@ -22,7 +22,7 @@ LONGEST = 4
 STICKS, BRANCHES, OFTEN = 3.0, 1.5, 6
 """Least information in bits, least entropy in bits on either side, least occurrences."""
 
-_SPACED = re.compile(r"(?<![^\s])[^\W\d_]{2,}(?![\w])")
+_SPACED = re.compile(r"(?<![^\s])[^\W\d_]{2,}(?![\w'’])")
 
 
 def han_words(texts: Iterable[str], most: int = 500) -> list[str]:

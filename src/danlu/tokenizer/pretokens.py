@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
-from danlu.tokenizer.bytelevel import EVERY_CHARACTER, QWEN2
+from tokenizers import Tokenizer as Core
+
+from danlu.tokenizer.bytelevel import EVERY_CHARACTER, QWEN2, wrapped
 
 Splitter = Callable[[str], Iterable[str] | None]
 """The words of a text, which joined are the text; or None where the library must do it."""
@@ -39,11 +42,7 @@ _BERT_OTHER = re.compile(f"[^{re.escape(BERT_KNOWN).replace(re.escape('-'), '-')
 
 
 def splitter(core: dict[str, Any]) -> Splitter | None:
-    """What cuts as a `tokenizer.json` says; None if that is not known here.
-
-    >>> list(qwen2("It's 42."))
-    ['It', "'s", ' ', '4', '2', '.']
-    """
+    """What cuts as a `tokenizer.json` says; None if that is not known here."""
     own = [token for token in core["added_tokens"] if not token["special"]]
     if own or core["model"].get("dropout"):
         return None
@@ -52,7 +51,11 @@ def splitter(core: dict[str, Any]) -> Splitter | None:
 
 
 def qwen2(text: str) -> list[str] | None:
-    """Words as `QWEN2` cuts them."""
+    """Words as `QWEN2` cuts them.
+
+    >>> qwen2("It's 42.")
+    ['It', "'s", ' ', '4', '2', '.']
+    """
     return None if _QWEN2_OTHER.search(text) else _QWEN2.findall(text)
 
 
@@ -66,19 +69,20 @@ def characters(text: str) -> str:
     return text
 
 
+@cache
 def _known() -> list[tuple[str, Splitter]]:
     """The settings that have a splitter, as the library writes them."""
     from tokenizers import models
 
-    from danlu.tokenizer.bytelevel import wrapped
+    from danlu.tokenizer.kind import Learned
     from danlu.tokenizer.kinds import wordpiece
 
-    cores = [
+    cores: list[tuple[Core, Splitter]] = [
         (wrapped(models.BPE(), QWEN2), qwen2),
         (wrapped(models.BPE(), EVERY_CHARACTER), characters),
-        (wordpiece.core(wordpiece.Learned([], 0), ["[UNK]"]), bert),
+        (wordpiece.core(Learned([], 0), [wordpiece.UNKNOWN]), bert),
     ]
-    found = []
+    found: list[tuple[str, Splitter]] = []
     for core, split in cores:
         written = json.loads(core.to_str())
         asked = json.dumps([written["normalizer"], written["pre_tokenizer"]], sort_keys=True)

@@ -55,12 +55,14 @@ def check(learned: Learned, *, vocab: int, kind: str) -> None:
     """
     got = len(learned.pieces) + len(special_tokens(vocab, kind))
     if got < vocab:
-        least = learned.alphabet
+        least, more = learned.alphabet, len(learned.pieces) - learned.alphabet
+        if not of_kind(kind).NESTED:  # how many survive depends a little on how many are wanted
+            more = more * 3 // 4
         what = "characters" if kind == "characters" else "pieces that occur twice"
         raise DataError(
             "the text does not support so many tokens",
             got=f"--vocab {vocab}, but there are no more {what} after {got}",
-            fix=f"--vocab {_supported(len(learned.pieces) - least, least, kind)}, or more text",
+            fix=f"--vocab {_supported(more, least, kind)}, or more text",
         )
 
 

@@ -41,8 +41,7 @@ def learn(texts: Iterable[str], size: int) -> Learned:
     """256 bytes, then pieces from the most probable on."""
     words = _words(texts)
     wanted = size - len(ALPHABET)
-    pieces = seeds(words, SEEDS * wanted)
-    counts = Counter(pieces)
+    counts = seeds(words, SEEDS * wanted)
     while True:
         for _ in range(2):
             counts = _counted(words, counts)

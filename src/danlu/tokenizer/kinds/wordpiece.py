@@ -41,10 +41,8 @@ def learn(texts: Iterable[str], size: int) -> Learned:
         raise DataError(
             "the vocabulary is too small for the characters of the text",
             got=f"room for {max(size, 0)} besides the special tokens",
-            expected=f"at least {len(forms):,}: {len(characters):,} characters, most of which "
-            f"also stand inside words"
-            if len(forms) > len(characters)
-            else f"{len(forms):,}",
+            expected=f"at least {len(forms):,}, since {len(characters):,} characters stand alone "
+            f"and {len(forms) - len(characters):,} also inside words",
             fix=f"--vocab {-(-(len(forms) + 70) // 64) * 64}, or --kind bpe",
         )
     core = _wrapped(models.WordPiece({}, unk_token=UNKNOWN))
