@@ -14,7 +14,7 @@ from danlu.tokenizer import pretokens, train
 from danlu.tokenizer.bytelevel import EVERY_CHARACTER, QWEN2, bytes_of, wrapped
 from danlu.tokenizer.kind import Learned
 from danlu.tokenizer.kinds import wordpiece
-from danlu.tokenizer.pretokens import bert, characters, qwen2, qwen2_wide, splitter
+from danlu.tokenizer.pretokens import bert, characters, qwen2, splitter
 
 CORE = wrapped(models.BPE(), QWEN2)
 BERT = wordpiece.core(Learned([], 0), ["[UNK]"])
@@ -44,22 +44,6 @@ def test_every_known_character_in_every_company(before: str) -> None:
     for c in KNOWN:
         for after in ("", "a", " ", ".", "\n", c):
             assert qwen2(before + c + after) == library(before + c + after), (before, c, after)
-
-
-def test_every_wide_character_in_some_company() -> None:
-    wide = [c for c in map(chr, range(0x3000, 0x10000)) if qwen2_wide(c) is not None]
-    assert 27_000 < len(wide) < 28_000 and {"月", "。", "カ", "Ａ", "〇"} <= set(wide)
-    assert qwen2_wide("한") is None and qwen2_wide("𠮷") is None and qwen2_wide("\ud800") is None
-    for start in range(0, len(wide), 40):
-        for between in ("", "a", " ", ".", "\n", "1", "月", "'s"):
-            text = between.join(wide[start : start + 40])
-            assert qwen2_wide(text) == library(text)
-
-
-@given(st.text(st.sampled_from([*"ab '\n.1t\t 床月，。カー〇々１Ａ　“é"]), max_size=25))
-def test_any_known_text_with_chinese(text: str) -> None:
-    assert qwen2_wide(text) == library(text)
-    assert "".join(qwen2_wide(text) or []) == text
 
 
 def test_every_known_character_as_bert_has_it() -> None:

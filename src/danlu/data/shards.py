@@ -139,21 +139,21 @@ def _write(
 ) -> dict[str, Any]:
     """One split's two files; returns its line of the manifest."""
     starts, size = [0], 0
-    bos = np.array([tokenizer.bos_id], np.uint32)
     total = int(corpus.manifest["counts"][split]["documents"])
 
     def parts() -> Iterator[bytes]:
         nonlocal size
         with log.Progress(f"tokenize {split}", total, unit="documents") as bar:
             for batch in _batched(corpus.documents(split), BATCH):
-                encoded = tokenizer.encode_arrays([document.text for document in batch])
+                pieces = []
+                encoded = tokenizer.encode_batch([document.text for document in batch])
                 for document, ids in zip(batch, encoded, strict=True):
+                    pieces += [tokenizer.bos_id, *ids]
                     starts.append(starts[-1] + 1 + len(ids))
                     size += len(document.text.encode())
-                pieces = [piece for ids in encoded for piece in (bos, ids)]
-                yield np.concatenate(pieces).astype(dtype).tobytes()
+                yield np.asarray(pieces, dtype).tobytes()
                 bar.update(len(starts) - 1, note=log.size(size))
-        yield bos.astype(dtype).tobytes()
+        yield np.asarray([tokenizer.bos_id], dtype).tobytes()
 
     digest = disk.write(folder / f"{split}.bin", parts())
     index = io.BytesIO()

@@ -2,8 +2,8 @@
 
 The library carries alignments through every cut. Encoding needs none, and words repeat: cut here,
 each word is encoded once and then looked up. Only for text of characters on which both agree, which
-a test tries one by one; the library does the rest. Chinese, whose words are whole clauses for
-`QWEN2`, is cut further for byte pairs; see `joints`.
+a test tries one by one; the library does the rest. That is all Chinese with `QWEN2`, whose words are
+clauses: cutting those further, where no token reaches across, gave the same ids but was slower.
 """
 
 from __future__ import annotations
@@ -21,35 +21,18 @@ from danlu.tokenizer.bytelevel import EVERY_CHARACTER, QWEN2, wrapped
 Splitter = Callable[[str], Iterable[str] | None]
 """The words of a text, which joined are the text; or None where the library must do it."""
 
-_LATIN = ("A-Za-zªµºÀ-ÖØ-öø-ž", "0-9²³¹¼½¾", "\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f")
-"""Letters, numbers and white space."""
-
-_WIDE = (
-    "々〆〱-〵〻〼\u3041-\u3096ゝ-ゟァ-ヺー-ヿ\u3400-\u4db5\u4e00-\u9fa5"
-    "Ａ-Ｚａ-ｚ\uff66-\uffbe\uffc2-\uffc7\uffca-\uffcf\uffd2-\uffd7\uffda-\uffdc",
-    "〇〡-〩〸-〺０-９",
-    "\u3000",
-)
-"""The same of Chinese and Japanese."""
+_L, _N = "A-Za-zªµºÀ-ÖØ-öø-ž", "0-9²³¹¼½¾"
+_S = "\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
 
 QWEN2_KNOWN = "\x00-\u017e\u2000-\u206f\u20a0-\u20bf"
 """Latin, punctuation and currencies: characters whose class is the same everywhere."""
-WIDE_KNOWN = "\u3000-\u30ff\u3400-\u4db5\u4e00-\u9fa5\uff00-\uffef"
-"""Chinese characters as of Unicode 1.1 and 3.0, kana, their punctuation, full width."""
 
-
-def _qwen2(letters: str, numbers: str, space: str) -> re.Pattern[str]:
-    return re.compile(
-        r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
-        rf"|[^\r\n{letters}{numbers}]?[{letters}]+|[{numbers}]"
-        rf"| ?[^{space}{letters}{numbers}]+[\r\n]*"
-        rf"|[{space}]*[\r\n]+|[{space}]+(?![^{space}])|[{space}]+"
-    )
-
-
-_QWEN2, _QWEN2_OTHER = _qwen2(*_LATIN), re.compile(f"[^{QWEN2_KNOWN}]")
-_QWEN2_WIDE = _qwen2(*(latin + wide for latin, wide in zip(_LATIN, _WIDE, strict=True)))
-_WIDE_OTHER = re.compile(f"[^{QWEN2_KNOWN}{WIDE_KNOWN}]")
+_QWEN2 = re.compile(
+    r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
+    rf"|[^\r\n{_L}{_N}]?[{_L}]+|[{_N}]| ?[^{_S}{_L}{_N}]+[\r\n]*"
+    rf"|[{_S}]*[\r\n]+|[{_S}]+(?![^{_S}])|[{_S}]+"
+)
+_QWEN2_OTHER = re.compile(f"[^{QWEN2_KNOWN}]")
 
 BERT_KNOWN = "\t\n\r -~\u4e00-\u9fff，。、；：？！（）《》“”‘’…—"
 """ASCII, Chinese characters and their punctuation."""
@@ -74,15 +57,6 @@ def qwen2(text: str) -> list[str] | None:
     ['It', "'s", ' ', '4', '2', '.']
     """
     return None if _QWEN2_OTHER.search(text) else _QWEN2.findall(text)
-
-
-def qwen2_wide(text: str) -> list[str] | None:
-    """Words as `QWEN2` cuts them, in text with Chinese or Japanese too.
-
-    >>> qwen2_wide("床前明月光，moon")
-    ['床前明月光', '，moon']
-    """
-    return None if _WIDE_OTHER.search(text) else _QWEN2_WIDE.findall(text)
 
 
 def bert(text: str) -> list[str] | None:

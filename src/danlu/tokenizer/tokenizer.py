@@ -26,7 +26,6 @@ from danlu import files
 from danlu.errors import ConfigError, DataError
 from danlu.tokenizer import pretokens
 from danlu.tokenizer.bytelevel import bytes_of
-from danlu.tokenizer.joints import Joints
 
 MAX_BYTES = 64 << 20
 NAMES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -117,7 +116,7 @@ class Tokenizer:
             raise
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of many texts, the same as `encode` gives; several times faster where words repeat.
+        """Ids of many texts, the same as `encode` gives, in half the time where words repeat.
 
         Raises:
             DataError: see `encode`.
@@ -134,7 +133,7 @@ class Tokenizer:
             DataError: see `encode`.
         """
         try:
-            words = self._split(texts)
+            words = [None if self._split is None else self._split(text) for text in texts]
             self._words.learn(chain.from_iterable(found for found in words if found is not None))
             rest = [text for text, found in zip(texts, words, strict=True) if found is None]
             encodings = iter(self._core.encode_batch_fast(rest, add_special_tokens=False))
@@ -160,30 +159,9 @@ class Tokenizer:
         """
         return self._bytes[token] if 0 <= token < len(self._bytes) else b""
 
-    def _split(self, texts: Sequence[str]) -> list[Iterable[str] | None]:
-        """Texts in parts that are encoded independently; None where the library must see it all."""
-        if self._splitter is None:
-            return [None] * len(texts)
-        words = [self._splitter(text) for text in texts]
-        if self._joints is not None:
-            wide = {n: pretokens.qwen2_wide(texts[n]) for n, own in enumerate(words) if own is None}
-            found = {n: own for n, own in wide.items() if own}
-            for n, parts in zip(found, self._joints.cut(list(found.values())), strict=True):
-                words[n] = parts
-        return words
-
     @cached_property
-    def _splitter(self) -> pretokens.Splitter | None:
+    def _split(self) -> pretokens.Splitter | None:
         return pretokens.splitter(json.loads(self.contents["tokenizer.json"]))
-
-    @cached_property
-    def _joints(self) -> Joints | None:
-        """For byte pairs, and not if whole words are looked up before merging (Llama 3)."""
-        model = json.loads(self.contents["tokenizer.json"])["model"]
-        known = self._splitter is pretokens.qwen2
-        if not known or model["type"] != "BPE" or model.get("ignore_merges"):
-            return None
-        return Joints(self._bytes)
 
     def token(self, text: str) -> int | None:
         """The id of a token by its text, such as `<|im_end|>`; None if there is none."""
