@@ -2,8 +2,8 @@
 
 The library carries alignments through every cut. Encoding needs none, and words repeat: cut here,
 each word is encoded once and then looked up. Only for text of characters on which both agree, which
-a test tries one by one; the library does the rest. That is all Chinese with `QWEN2`, whose words are
-clauses: cutting those further, where no token reaches across, gave the same ids but was slower.
+a test tries one by one; the library does the rest. That is all Chinese with `QWEN2`, whose words
+are clauses: cutting those further, where no token reaches across, gave the same ids but was slower.
 """
 
 from __future__ import annotations
