@@ -28,6 +28,7 @@ ORDER = (
     "prepare",
     "corpus",
     "tokenizer",
+    "tokenize",
     "pretrain",
     "evaluate",
     "finetune",

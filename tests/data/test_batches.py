@@ -82,6 +82,38 @@ def test_a_step_knows_nothing_of_other_steps(options: dict[str, Any], order: lis
         assert found[step] == rows_of(batches(100, **options)(step))
 
 
+@given(setting, st.integers(1, 3), st.integers(1, 3), st.integers(0, 40), st.integers(0, 60))
+@settings(max_examples=60, derandomize=True, deadline=None)
+def test_every_token_once_an_epoch_for_any_ranks_before_and_after_a_resume(
+    options: dict[str, Any], world: int, resumed_world: int, stop: int, more: int
+) -> None:
+    """A run on `world` ranks stops after `stop` steps and goes on with `resumed_world` ranks."""
+    options["rows"] += 3
+    context, rows = options["context"], options["rows"]
+    length = context * (rows + 1) + more
+    epoch_rows = length // context - 1
+    last = 2 * epoch_rows // rows + 1
+    by_number: dict[int, list[int]] = {}
+    for step in range(last):
+        ranks = world if step < stop else resumed_world
+        for rank in range(ranks):
+            made = batches(length, **options, rank=rank, world=ranks)  # anew: nothing is carried
+            numbers = np.concatenate(made._parts(step))
+            found = [
+                batch.labels[i].tolist() for batch in made(step) for i in range(len(batch.ids))
+            ]
+            by_number |= dict(zip(numbers.tolist(), found, strict=True))
+    assert sorted(by_number) == list(range(last * rows)), "every row once, none twice"
+    for epoch in range(last * rows // epoch_rows):
+        labels = [
+            token
+            for number in range(epoch * epoch_rows, (epoch + 1) * epoch_rows)
+            for token in by_number[number]
+        ]
+        assert len(labels) == len(set(labels)) == epoch_rows * context
+        assert length - 1 - len(labels) < 2 * context  # the rest falls to another epoch's cut
+
+
 def test_micro_batches_are_slices_of_the_step() -> None:
     whole = batches(100, context=4, rows=7)(3)
     cut = batches(100, context=4, rows=7, micro_rows=3)(3)

@@ -14,6 +14,7 @@ from tokenizers import decoders, models, pre_tokenizers
 from danlu.errors import ConfigError, DataError
 from danlu.tokenizer import Tokenizer
 from danlu.tokenizer import tokenizer as module
+from danlu.tokenizer.bytelevel import BYTE_OF
 
 
 @given(unicode | spiteful)
@@ -221,8 +222,8 @@ def test_only_byte_level_tokenizers_are_read():
 
 
 def test_the_alphabet_is_that_of_the_library():
-    assert sorted(module._BYTE_OF) == sorted(pre_tokenizers.ByteLevel.alphabet())
-    assert sorted(module._BYTE_OF.values()) == list(range(256))
+    assert sorted(BYTE_OF) == sorted(pre_tokenizers.ByteLevel.alphabet())
+    assert sorted(BYTE_OF.values()) == list(range(256))
 
 
 def test_paths_may_have_spaces_and_chinese_names(tokenizer, tmp_path):

@@ -13,7 +13,8 @@ from tokenizer_examples import MORE, TEXTS, trained
 
 from danlu.errors import DataError
 from danlu.tokenizer import train
-from danlu.tokenizer.train import QWEN2, SIZES, special_tokens, vocabulary
+from danlu.tokenizer.bytelevel import QWEN2
+from danlu.tokenizer.train import SIZES, special_tokens, vocabulary
 
 
 @pytest.mark.parametrize("vocab", [262, 300, 400, 640])
@@ -87,9 +88,10 @@ def test_texts_may_come_from_a_generator():
 def test_a_vocabulary_that_is_too_small():
     with pytest.raises(DataError, match="too small") as caught:
         train(TEXTS, vocab=200)
-    assert "at least 261" in str(caught.value)
+    assert "at least 262" in str(caught.value)
     with pytest.raises(DataError, match="too small"):
-        train(TEXTS, vocab=261 - 1)
+        train(TEXTS, vocab=262 - 1)
+    assert train(TEXTS, vocab=262).vocab_size == 262
 
 
 def test_a_vocabulary_that_the_text_does_not_support():

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from danlu import files, log
 from danlu.data import mixture, token_stream
 from danlu.data.corpus import Corpus, replacing
-from danlu.errors import DataError
+from danlu.errors import ConfigError, DataError
 from danlu.tokenizer import Tokenizer
 
 FORMAT = 1
@@ -78,14 +78,22 @@ class Shards:
         return files.hash_of(*(self.manifest["splits"][split]["sha256"] for split in SPLITS))
 
 
-def tokenize(corpus: Corpus, tokenizer: Tokenizer) -> Shards:
+def place(corpus: Corpus, tokenizer: Tokenizer) -> Path:
+    """Where the shards of a corpus for a tokenizer are, unless another folder is asked for."""
+    return corpus.folder / f"tokens-{tokenizer.sha256[:12]}"
+
+
+def tokenize(corpus: Corpus, tokenizer: Tokenizer, *, folder: Path | None = None) -> Shards:
     """The shards of a corpus for a tokenizer, made if they are not there, or damaged.
 
     Raises:
+        ConfigError: `folder` holds something else.
         DataError: the corpus is damaged.
         ResourceError: the disk is full, or another process makes them just now.
     """
-    folder = corpus.folder / f"tokens-{tokenizer.sha256[:12]}"
+    if folder is not None:
+        _check_place(folder)
+    folder = folder or place(corpus, tokenizer)
     weights = mixture.weights(corpus.manifest)
     made_from: dict[str, Any] = {"corpus": corpus.sha256, "tokenizer": tokenizer.sha256}
     made_from |= {"mixture": weights} if weights else {}
@@ -100,6 +108,17 @@ def tokenize(corpus: Corpus, tokenizer: Tokenizer) -> Shards:
         manifest = {"format": FORMAT, "dtype": dtype.str, "made_from": made_from, "splits": splits}
         disk.write(new / MANIFEST, files.json_bytes(manifest))
     return Shards(folder, manifest)
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse to replace what are no shards."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "train.bin").is_file():
+        raise ConfigError(
+            f"{folder} holds something that is not token shards",
+            got=", ".join(sorted(path.name for path in folder.iterdir())[:5]),
+            expected="no folder yet, an empty one, or shards",
+            fix="choose another --out",
+        )
 
 
 def _intact(folder: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:

@@ -4,7 +4,9 @@ Notable choices: text is never parsed for special tokens (a user who types `<|im
 ten characters), so control ids only come from code; BOS sits in the post-processor of
 `tokenizer.json`, because transformers 5 ignores `add_bos_token`; the class is written as
 `PreTrainedTokenizerFast`, which transformers 4 and 5 load without swapping the pre-tokenizer; only
-byte-level vocabularies are read (GPT-2, Llama 3, Qwen), because only those give back every byte.
+byte-level vocabularies are read (GPT-2, Llama 3, Qwen), because only those give back every byte,
+and WordPiece (BERT), which says of itself that it does not; batches look words up that were encoded
+before, where it is known how words are cut (`pretokens`).
 """
 
 from __future__ import annotations
@@ -12,18 +14,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import tokenizers
 
 from danlu import files
 from danlu.errors import ConfigError, DataError
+from danlu.tokenizer import pretokens
+from danlu.tokenizer.bytelevel import bytes_of
 
 MAX_BYTES = 64 << 20
 NAMES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>")
 """Special tokens by which ChatML, Llama 3 and Gemma end a turn."""
+
+WORDS = 200_000
+"""Words whose ids are remembered from one batch to the next."""
 
 T = TypeVar("T")
 
@@ -40,13 +50,18 @@ class Tokenizer:
         self.config: dict[str, Any] = self._read("tokenizer_config.json", _object)
         self.chat_template = self._chat_template()
         self._core = core
-        if "ByteLevel(" not in repr(core.decoder):
+        decoder = repr(core.decoder)
+        self.lossless = "ByteLevel(" in decoder
+        """Whether every text comes back to the byte; WordPiece changes spaces and loses words."""
+        if not self.lossless and not decoder.startswith("WordPiece("):
             raise DataError(
-                f"{self._name('tokenizer.json')} is not a byte-level tokenizer",
-                got=f"decoder {core.decoder!r}",
-                expected="a ByteLevel decoder, as those of GPT-2, Llama 3, Qwen and Danlu have",
+                f"{self._name('tokenizer.json')} is neither a byte-level tokenizer nor WordPiece",
+                got=f"decoder {decoder}",
+                expected="a ByteLevel decoder, as those of GPT-2, Llama 3, Qwen and Danlu have, "
+                "or BERT's",
             )
         core.encode_special_tokens = True
+        self._words = _Words(core)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -101,21 +116,52 @@ class Tokenizer:
             raise
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of many texts, on all cores; see `encode`."""
+        """Ids of many texts, the same as `encode` gives, in half the time where words repeat.
+
+        Raises:
+            DataError: see `encode`.
+        """
+        return [ids.tolist() for ids in self.encode_arrays(texts)]
+
+    def encode_arrays(self, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+        """Ids of many texts, [tokens] each: as `encode_batch`, without a Python number a token.
+
+        Texts whose words can be looked up are done in this thread, others by the library on all
+        cores.
+
+        Raises:
+            DataError: see `encode`.
+        """
         try:
-            encodings = self._core.encode_batch_fast(list(texts), add_special_tokens=False)
+            words = [None if self._split is None else self._split(text) for text in texts]
+            self._words.learn(chain.from_iterable(found for found in words if found is not None))
+            rest = [text for text, found in zip(texts, words, strict=True) if found is None]
+            encodings = iter(self._core.encode_batch_fast(rest, add_special_tokens=False))
         except TypeError:
             check_encodable(texts)
             raise
-        return [encoding.ids for encoding in encodings]
+        return [
+            np.array(next(encodings).ids, np.uint32)
+            if found is None
+            else np.frombuffer(b"".join(map(self._words.__getitem__, found)), np.uint32)
+            for found in words
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens are left out, bytes that are no UTF-8 become U+FFFD."""
-        return b"".join(map(self.token_bytes, ids)).decode("utf-8", errors="replace")
+        data = b"".join(map(self.token_bytes, ids))
+        return (data if self.lossless else data.lstrip()).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes that a token stands for; empty for special and unknown tokens."""
+        """The bytes that a token stands for; empty for special and unknown tokens.
+
+        WordPiece: with a space before what begins a word, unless it is punctuation or Chinese.
+        """
         return self._bytes[token] if 0 <= token < len(self._bytes) else b""
+
+    @cached_property
+    def _split(self) -> pretokens.Splitter | None:
+        return pretokens.splitter(json.loads(self.contents["tokenizer.json"]))
 
     def token(self, text: str) -> int | None:
         """The id of a token by its text, such as `<|im_end|>`; None if there is none."""
@@ -149,6 +195,11 @@ class Tokenizer:
         return list(dict.fromkeys([self._special_id("eos_token"), *turns]))
 
     @cached_property
+    def unknown_id(self) -> int | None:
+        """The token for what has none of its own; None where there is always one."""
+        return None if self.lossless else self._special_id("unk_token")
+
+    @cached_property
     def sha256(self) -> str:
         """Hash of `tokenizer.json`: two tokenizers with the same hash give the same ids."""
         import hashlib
@@ -168,9 +219,10 @@ class Tokenizer:
         vocab = self._core.get_vocab(with_added_tokens=True)
         added = self._core.get_added_tokens_decoder()
         table = [b""] * (max(vocab.values(), default=-1) + 1)
+        spelled = bytes_of if self.lossless else _spaced
         for piece, number in vocab.items():
             if number not in added:
-                table[number] = _bytes_of(piece)
+                table[number] = spelled(piece)
             elif not added[number].special:
                 table[number] = piece.encode()
         return table
@@ -215,23 +267,29 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-def _byte_level_alphabet() -> dict[str, int]:
-    """The character that stands for each byte in byte-level BPE (Radford et al. 2019, GPT-2).
+class _Words(dict[str, bytes]):
+    """Words → ids, as the bytes of uint32."""
 
-    Printable bytes stand for themselves; the other 68 are moved up to 256, 257, …
+    def __init__(self, core: tokenizers.Tokenizer) -> None:
+        self.core = core
+
+    def learn(self, words: Iterable[str]) -> None:
+        """Have all of these words, encoded together; old ones are forgotten when it is too much."""
+        if len(self) > WORDS:
+            self.clear()
+        new = sorted(set(words).difference(self))
+        encodings = self.core.encode_batch_fast(new, add_special_tokens=False)
+        for word, encoding in zip(new, encodings, strict=True):
+            self[word] = np.array(encoding.ids, np.uint32).tobytes()
+
+
+def _spaced(piece: str) -> bytes:
+    """A WordPiece as it is written after another one.
+
+    >>> _spaced("moon"), _spaced("##light"), _spaced(","), _spaced("月").decode()
+    (b' moon', b'light', b',', '月')
     """
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    table = {chr(byte): byte for byte in printable}
-    moved = (byte for byte in range(256) if byte not in set(printable))
-    return table | {chr(256 + n): byte for n, byte in enumerate(moved)}
-
-
-_BYTE_OF = _byte_level_alphabet()
-
-
-def _bytes_of(piece: str) -> bytes:
-    """The bytes of a vocabulary's entry; one outside the alphabet stands for itself."""
-    try:
-        return bytes(_BYTE_OF[char] for char in piece)
-    except KeyError:
-        return piece.encode()
+    if piece.startswith("##") and len(piece) > 2:
+        return piece[2:].encode()
+    joins = piece in ".,;:!?)]}'" or (len(piece) == 1 and ord(piece) >= 0x2E80)
+    return piece.encode() if joins else f" {piece}".encode()
