@@ -53,7 +53,7 @@ def test_figures_in_json_and_in_words(corpus: Corpus, tmp_path: Path, capsys: Ca
     (here,) = [rung for rung in figures["ladder"] if rung["vocab"] == 400]
     assert here["bytes_per_token"] == pytest.approx(figures["bytes_per_token"])
     assert figures["sample"]["rule"] == "all text"
-    assert figures["words"]["other"]["words"] > 10
+    assert figures["words"]["en"]["words"] > 10
     result = called(capsys, *words)
     assert result["vocab_size"] == 400 and result["tables"] and result["suggestion"]["vocab"]
 
