@@ -153,7 +153,9 @@ def mark(rows: pa.RecordBatch, reason: Callable[[str], str | None]) -> pa.Record
 def noted(meta: str, name: str, value: float) -> str:
     """A row's `meta` with one more number in it; one of the same name is replaced.
 
-    >>> noted('{"file": "a"}', "score", 0.5)
-    '{"file":"a","score":0.5}'
+    >>> noted('{"file":"a"}', "score", 0.5), noted('{"score":1}', "score", 0.5)
+    ('{"file":"a","score":0.5}', '{"score":0.5}')
     """
+    if f'"{name}"' not in meta and meta.endswith("}"):  # nearly always: no need to parse it
+        return f'{meta[:-1]}{"," if len(meta) > 2 else ""}"{name}":{value!r}}}'
     return meta_json(orjson.loads(meta) | {name: value})

@@ -4,11 +4,13 @@ r"""Words that a hyphen splits over two lines, as a page's setter left them, mad
 
 - the hyphen is a soft one (U+00AD), which says itself that it is no part of the word;
 - `leftright` stands elsewhere in the document;
-- neither `left-right` stands elsewhere in it, nor do both `left` and `right`, and neither of them
+- the document splits words: MANY of its lines end so, or the rule above holds somewhere in it; and
+  neither `left-right` stands elsewhere in it, nor do both `left` and `right`, and neither of them
   is one of the words that English compounds are usually made of.
 
 Else it stays as it is: `well-\nknown` is a compound. It also stays where either line has signs that
-prose has not, as code does.
+prose has not, as code does. The third rule needs a document that splits words because text wrapped
+by hand has hyphens at line ends too, and nearly all of them belong to compounds.
 """
 
 from __future__ import annotations
@@ -52,23 +54,30 @@ COMPOUND_LAST = frozenset(_LAST.split())
 """Words after a hyphen before which English usually keeps it."""
 
 
+MANY, MANY_SHARE = 3, 0.05
+"""So many lines, and this share of them, end with a hyphen where a document splits words."""
+
+
 def join(text: str) -> str:
     r"""The text without the hyphens and line ends inside of words.
 
-    >>> join("for exam-\nple, a well-\nknown case")
-    'for example, a well-\nknown case'
+    >>> join("for exam-\nple, an example of a well-\nknown case")
+    'for example, an example of a well-\nknown case'
     >>> join("x = alpha-\nbeta")
     'x = alpha-\nbeta'
     """
-    splits = list(_splits(text))
+    splits = [split for split in _splits(text) if _is_prose(text, split.hyphen)]
     if not splits:
         return text
     words = set(_WORD.findall(_without(text, splits).lower().replace("\u2010", "-")))
+    proven = [split for split in splits if _is_proven(split, words)]
+    inside = proven
+    if proven or (len(splits) >= MANY and len(splits) >= MANY_SHARE * text.count("\n")):
+        inside = [s for s in splits if _is_proven(s, words) or _is_likely(text, s, words)]
     parts, end = [], 0
-    for split in splits:
-        if _is_inside_a_word(text, split, words):
-            parts.append(text[end : split.hyphen.start()])
-            end = split.hyphen.end()
+    for split in inside:
+        parts.append(text[end : split.hyphen.start()])
+        end = split.hyphen.end()
     return "".join([*parts, text[end:]])
 
 
@@ -100,13 +109,14 @@ def _without(text: str, splits: Sequence[_Split]) -> str:
     return " ".join([*parts, text[end:]])
 
 
-def _is_inside_a_word(text: str, split: _Split, words: set[str]) -> bool:
-    """Whether the module's rule says so; `words` are those of the rest of the document."""
-    if not _is_prose(text, split.hyphen):
-        return False
+def _is_proven(split: _Split, words: set[str]) -> bool:
+    """Whether the hyphen is surely no part of the word; `words` are those of the rest."""
+    return split.hyphen[1] == "\u00ad" or split.left.lower() + split.right in words
+
+
+def _is_likely(text: str, split: _Split, words: set[str]) -> bool:
+    """Whether nothing speaks for a compound."""
     left, right = split.left.lower(), split.right
-    if split.hyphen[1] == "\u00ad" or left + right in words:
-        return True
     start = split.hyphen.start() - len(left)
     if text[start - 1 : start] in ("-", "\u2010"):  # the end of a-long-compound
         return False

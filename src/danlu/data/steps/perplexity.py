@@ -17,7 +17,6 @@ and mixed-up words where the good text is of one kind. It knows nothing of truth
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -90,9 +89,10 @@ class Perplexity:
             left = [row for row, reason in enumerate(removed) if reason is None]
             texts, metas = batch.column("text").to_pylist(), batch.column("meta").to_pylist()
             scores = bits_per_byte(self.model, [texts[row] for row in left])
-            for row, score in zip(left, scores, strict=True):
+            most = allowed(self.limits, [len(texts[row]) for row in left])
+            for row, score, limit in zip(left, scores, most, strict=True):
                 metas[row] = rows.noted(metas[row], "bits_per_byte", round(score, 3))
-                if score > limit(self.limits, len(texts[row])):
+                if score > limit:
                     removed[row] = REASON
                     self._removed += 1
             self._scored += len(left)
@@ -147,14 +147,15 @@ def split(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     return learnt, held_out
 
 
-def limit(limits: dict[int, float], length: int) -> float:
-    """How surprising a text of some length may be.
+def allowed(limits: dict[int, float], lengths: Sequence[int]) -> list[float]:
+    """How surprising texts of some lengths may be: between the known lengths by their logarithms.
 
-    >>> limit({32: 5.0, 128: 3.0}, 64), limit({32: 5.0, 128: 3.0}, 9999)
-    (4.0, 3.0)
+    >>> allowed({32: 5.0, 128: 3.0}, [64, 9999])
+    [4.0, 3.0]
     """
-    known = [math.log(each) for each in limits]
-    return float(np.interp(math.log(max(length, 1)), known, list(limits.values())))
+    known, wanted = (np.log(np.maximum(n, 1)) for n in (list(limits), lengths))
+    result: list[float] = np.interp(wanted, known, list(limits.values())).tolist()
+    return result
 
 
 def bits_per_byte(model: CharacterNGram, texts: Sequence[str]) -> list[float]:
