@@ -59,19 +59,20 @@ def _documents(
     words = {
         kind: [word for units in pool[:4000] for word in units] for kind, pool in pools.items()
     }
-    earlier: list[tuple[bool, list[str]]] = []
+    earlier: list[tuple[bool, list[list[str]]]] = []
     while True:
         if earlier and draw.random() < COPIES:
-            kind, units = draw.choice(earlier)
+            kind, paragraphs = draw.choice(earlier)
             share = EDITS
         else:
             kind = draw.random() < chinese and bool(pools[True])
-            units = []
-            for _ in range(draw.randrange(1, 7)):
-                units += [*draw.choice(pools[kind]), "\n"]
+            paragraphs = [draw.choice(pools[kind]) for _ in range(draw.randrange(1, 7))]
             share = EXCHANGED
         other = words[kind]
-        made = [draw.choice(other) if draw.random() < share else unit for unit in units]
+        made = [
+            [draw.choice(other) if draw.random() < share else unit for unit in paragraph]
+            for paragraph in paragraphs
+        ]
         if draw.random() < 0.02:
             earlier = [*earlier[-200:], (kind, made)]
-        yield ("" if kind else " ").join(made).strip()
+        yield "\n".join(("" if kind else " ").join(units).strip() for units in made)

@@ -35,7 +35,7 @@ from danlu.data.work import Task, Work
 from danlu.errors import ConfigError, DataError
 
 NO_TEXT = "files without any text in them"
-SAMPLE_BYTES = 1_500_000
+SAMPLE_BYTES = 600_000
 """About how much text diversity is measured on."""
 
 

@@ -94,7 +94,8 @@ def _delimiter(file: SourceFile, sample: list[str]) -> str:
 
 def _is_quoted(delimiter: str, sample: list[str]) -> bool:
     """Whether quotes are syntax: always in CSV; in TSV if as many cells open with one as close,
-    and the sample can be read so (a title such as `"Ode" and other poems` is not quoted)."""
+    and the sample can be read so (a title such as `"Ode" and other poems` is not quoted).
+    """
     if delimiter != "\t":
         return True
     cells = [cell for line in sample for cell in line.rstrip("\n").split("\t")]
