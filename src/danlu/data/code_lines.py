@@ -55,6 +55,9 @@ STATEMENT = re.compile(
 )
 """A line that prose has by rare chance; one that ends in an entity such as `&gt;` is none."""
 
+FILLED = re.compile(r"^[^\S\n]*+\S", re.MULTILINE)
+"""The beginning of a line that is not blank."""
+
 DOCSTRING = re.compile(r'''"""(?:[^"]|"(?!""))*+"""''')
 
 
@@ -79,5 +82,5 @@ def share(text: str) -> float:
 
 def _count(text: str) -> tuple[int, int]:
     """Lines of code, and lines that are not blank."""
-    lines = sum(1 for line in text.split("\n") if line and not line.isspace())
-    return min(lines, sum(1 for _ in LINE.finditer(text))), lines
+    lines = len(FILLED.findall(text))
+    return min(lines, len(LINE.findall(text))), lines

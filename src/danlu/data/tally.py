@@ -14,8 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from danlu.data import characters
-
 EDGES = [0, *(64 << n for n in range(12))]
 """Bounds of the length bins in bytes of UTF-8: 0, 64, 128, … 131,072; the last bin is open."""
 
@@ -120,8 +118,8 @@ class Result:
         self._lengths = np.zeros(len(EDGES), dtype=np.int64)
         self._han = 0
 
-    def add(self, part: str, batch: pa.RecordBatch) -> None:
-        """Count rows of one part: `train`, `held_out` or `removed`."""
+    def add(self, part: str, batch: pa.RecordBatch, han: int = 0) -> None:
+        """Count rows of one part: `train`, `held_out` or `removed`, with `han` Han characters."""
         texts = batch.column("text")
         self.parts.setdefault(part, Amount()).add(texts)
         if part == "removed":
@@ -130,7 +128,7 @@ class Result:
                 self.removed.setdefault(reason, Removal()).add(rows)
             return
         self._lengths += histogram(texts)
-        self._han += sum(characters.count(characters.HAN, text) for text in texts.to_pylist())
+        self._han += han
         if "lang" in batch.schema.names:
             for lang in pc.unique(batch.column("lang")).to_pylist():
                 if lang is not None:
@@ -217,7 +215,7 @@ class Tally:
             "steps": [self._step(name, versions[name], step_of) for name in names],
             "changed": sum(stats.get("changed", 0) for stats in self.stats.values()),
             "removed": {why: gone.as_json() for why, gone in sorted(self.removed.items())},
-            "languages": {name: self.languages[name].as_json() for name in sorted(self.languages)},
+            "languages": {name: amount.as_json() for name, amount in self._by_size()},
             "han_share": round(self.han / max(kept.characters, 1), 4),
             "lengths": {
                 "unit": "bytes",
@@ -226,6 +224,10 @@ class Tally:
                 "after": self.after.tolist(),
             },
         }
+
+    def _by_size(self) -> list[tuple[str, Amount]]:
+        """Languages, the one with most text first."""
+        return sorted(self.languages.items(), key=lambda item: (-item[1].bytes, item[0]))
 
     def funnel(self) -> str:
         """The way from what was read to what was kept, in one line."""

@@ -188,6 +188,21 @@ def text_hashes(texts: pa.StringArray) -> U64:
     return mixed(total ^ mixed(sizes.astype(np.uint64)))
 
 
+def han_counts(texts: pa.StringArray) -> I64:
+    """[N] how many Han characters each text has, as `characters.HAN` counts them.
+
+    >>> han_counts(pa.array(["明月 moon", "", "〇さ"])).tolist()
+    [2, 0, 1]
+    """
+    found = of(texts)
+    codes = found.codes
+    han = (codes >= 0x3400) & (codes < 0xA000) & ((codes < 0x4DC0) | (codes >= 0x4E00))
+    han |= (codes == 0x3007) | ((codes >= 0xF900) & (codes < 0xFB00))
+    han |= (codes >= 0x20000) & (codes < 0x323B0)
+    before = np.concatenate([[0], np.cumsum(han)])
+    return np.asarray(before[found.texts[1:]] - before[found.texts[:-1]])
+
+
 def _kinds(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
     kinds = _tables()[0][np.minimum(codes, 0xFFFF)]
     far = np.flatnonzero(codes > 0xFFFF)

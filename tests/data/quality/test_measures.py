@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from danlu.data import characters
-from danlu.data.quality import repeats, rules
+from danlu.data.quality import classes, repeats, rules
 from danlu.data.quality.compression import LZ4_FIRST
 from danlu.data.quality.measures import Measures
 from danlu.data.quality.presets import gentle
@@ -157,3 +157,8 @@ def test_phrases_that_do_not_compress_count_as_half_their_limit() -> None:
         gentle.UNCONFIRMED,
         reference.covered((stanza + first) * 4, 10, later=True, in_units=True) / 0.35,
     ]
+
+
+def test_the_table_of_flags_is_that_of_single_characters() -> None:
+    every = np.array([classes._flags_of(code) for code in range(1 << 16)], np.uint16)
+    assert np.array_equal(classes._table(), every)

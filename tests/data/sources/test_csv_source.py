@@ -96,3 +96,13 @@ def test_uneven_rows_and_no_rows(tmp_path: Path, read: Read) -> None:
     assert document.meta == {"file": "a.csv", "column 3": "extra", "column 4": "more"}
     assert notes["rows_without_text"] == 2
     assert read(put(tmp_path / "b.csv", "\n\n")) == []
+
+
+def test_titles_in_quotes_do_not_make_a_tsv_quoted(tmp_path: Path, read: Read) -> None:
+    rows = ["title\tlabel", *(f"{n}. plain title\tart" for n in range(9))]
+    rows += ['"外部性"问题与"科斯定理"的伦理追问\t哲学', 'on "odes"\t"quoted"', "last\tart"]
+    documents = read(put(tmp_path / "a.tsv", "\n".join(rows)), text_field="title")
+    assert [d.text for d in documents][-3:] == [row.split("\t")[0] for row in rows[-3:]]
+    quoted = 'title\tlabel\n"a\tb"\tart\n"c ""d"""\tart\n'
+    documents = read(put(tmp_path / "b.tsv", quoted), text_field="title")
+    assert [d.text for d in documents] == ["a\tb", 'c "d"']

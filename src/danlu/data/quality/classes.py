@@ -66,19 +66,24 @@ def flags(codes: npt.NDArray[np.uint32]) -> Flags:
     return found
 
 
-_UNIFORM = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xAC00, 0xD7A4))
-"""Long ranges in which all code points have the same flags: Han, Hangul."""
-
-
 @functools.cache
 def _table() -> Flags:
+    """`_flags_of` of the first 65,536 code points, made range by range: it is needed at once."""
     import numpy as np
 
+    text = "".join(map(chr, range(1 << 16)))
+    categories = np.array([ord(unicodedata.category(char)[0]) for char in text], np.uint8)
     found = np.zeros(1 << 16, np.uint16)
-    for start, end in _UNIFORM:
-        found[start:end] = _flags_of(start)
-    for code in np.flatnonzero(found == 0).tolist():
-        found[code] = _flags_of(code)
+    found[categories == ord("L")] = LETTER
+    found[categories == ord("P")] = PUNCTUATION
+    found[[code for code, char in enumerate(text) if char.isspace()]] |= SPACE
+    for bit, runs in ((HAN, characters.HAN), (KANA, characters.KANA_HANGUL)):
+        for run in runs.finditer(text, 0x3000):
+            found[run.start() : run.end()] |= bit
+    for low, high in _ODD:
+        found[low:high] |= ODD
+    for bit, marks in _MARKS.items():
+        found[[ord(mark) for mark in marks]] |= bit
     return found
 
 

@@ -93,13 +93,21 @@ def _delimiter(file: SourceFile, sample: list[str]) -> str:
 
 
 def _is_quoted(delimiter: str, sample: list[str]) -> bool:
-    """Whether quotes are syntax: always in CSV, in TSV if as many cells open with one as close."""
+    """Whether quotes are syntax: always in CSV; in TSV if as many cells open with one as close,
+    and the sample can be read so (a title such as `"Ode" and other poems` is not quoted).
+    """
     if delimiter != "\t":
         return True
     cells = [cell for line in sample for cell in line.rstrip("\n").split("\t")]
     opening = sum(cell.startswith('"') for cell in cells)
     closing = sum(cell.endswith('"') and cell != '"' for cell in cells)
-    return 0 < opening == closing
+    if not 0 < opening == closing:
+        return False
+    try:
+        list(csv.reader(sample, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)  # a cell goes on behind the sample
+    return True
 
 
 def _has_headings(rows: list[list[str]]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from danlu.data import contamination, keys, parts, rows, split, tally
+from danlu.data import contamination, keys, parts, rows, split, tally, units
 from danlu.data.judged import Judged
 from danlu.data.work import Task, Work
 
@@ -34,11 +34,12 @@ def run(work: Work, task: Task) -> dict[str, Any]:
         ids = batch.column("id").to_pylist()
         places = np.array([zlib.crc32(own_id.encode()) / 2**32 for own_id in ids])
         sample.append(batch.filter(pa.array(places < task.given["sample"])))
+        han = units.han_counts(batch.column("text"))
         for name in PARTS:
             some = batch.filter(pa.array(where == name))
             if some.num_rows:
                 held[name].append(some)
-                result.add(name, some)
+                result.add(name, some, int(han[where == name].sum()))
         shown = _shown(shown, batch, places, where == "removed")
     records = {}
     for name, batches in held.items():

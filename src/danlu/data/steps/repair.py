@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -109,26 +110,49 @@ def apply(
 ) -> tuple[pa.StringArray, list[list[str]]]:
     """Texts after all changes, repeated until they stay, and which changes each of them needed.
 
-    Goes column by column: a change sees only those texts in which its trace is found.
+    Goes column by column: one look finds the texts with any trace, and a change sees only those of
+    them in which its own is found. Only texts that changed are looked at again.
     """
-    done: list[set[str]] = [set() for _ in range(len(texts))]
-    for _ in range(ROUNDS):
-        start = texts
-        for kind, trace, change in changes:
-            found = pc.match_substring_regex(texts, trace)
-            before = texts.filter(found).to_pylist()
-            after = [change(text) for text in before]
-            if after == before:
-                continue
-            texts = pc.replace_with_mask(texts, found, pa.array(after, pa.string()))
-            where = found.to_numpy(zero_copy_only=False).nonzero()[0].tolist()
-            for row, old, new in zip(where, before, after, strict=True):
-                if new != old:
-                    done[row].add(kind)
-        if texts.equals(start):
-            break
     names = [kind for kind, _, _ in changes]
+    done: list[set[str]] = [set() for _ in range(len(texts))]
+    rows = np.arange(len(texts))
+    for _ in range(ROUNDS):
+        some = texts.take(pa.array(rows))
+        found = pc.match_substring_regex(some, _any_trace(changes))
+        rows = rows[found.to_numpy(zero_copy_only=False)]
+        before = some.filter(found)
+        after = _once(changes, before, rows.tolist(), done)
+        changed = pc.not_equal(before, after)
+        rows = rows[changed.to_numpy(zero_copy_only=False)]
+        if not len(rows):
+            break
+        mask = np.zeros(len(texts), np.bool_)
+        mask[rows] = True
+        texts = pc.replace_with_mask(texts, pa.array(mask), after.filter(changed))
     return texts, [[kind for kind in names if kind in some] for some in done]
+
+
+def _once(
+    changes: Sequence[Change], texts: pa.StringArray, rows: list[int], done: list[set[str]]
+) -> pa.StringArray:
+    """The texts after each change in turn; what a text needed is noted at its row."""
+    for kind, trace, change in changes:
+        found = pc.match_substring_regex(texts, trace)
+        before = texts.filter(found).to_pylist()
+        after = [change(text) for text in before]
+        if after == before:
+            continue
+        texts = pc.replace_with_mask(texts, found, pa.array(after, pa.string()))
+        where = found.to_numpy(zero_copy_only=False).nonzero()[0].tolist()
+        for place, old, new in zip(where, before, after, strict=True):
+            if new != old:
+                done[rows[place]].add(kind)
+    return texts
+
+
+def _any_trace(changes: Sequence[Change]) -> str:
+    """A pattern that is found wherever one of the traces is."""
+    return "|".join(f"(?:{trace})" for _, trace, _ in changes)
 
 
 def spaces(text: str) -> str:
