@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from typing import Any
 
 from danlu import discover
 from danlu.errors import ConfigError, DanluError, ResourceError
+from danlu.visible import visible
 
 COMMANDS = "danlu.commands"
 ORDER = (
@@ -72,11 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(f"danlu {danlu.__version__}")  # noqa: T201
             return 0
-        return _run(words[0], words[1:], options)
+        with _terminable():
+            return _run(words[0], words[1:], options)
     except DanluError as error:
         return _failed(error, options)
-    except KeyboardInterrupt:
-        return _complain("stopped; the same command again goes on where it can", 130, options)
+    except KeyboardInterrupt as stop:
+        code = 128 + getattr(stop, "signal", signal.SIGINT)
+        return _complain("stopped; the same command again goes on where it can", code, options)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -157,6 +162,30 @@ def _explained_as_json(options: Options) -> Iterator[None]:
         raise ConfigError(" ".join(filter(None, lines))) from None
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: locks are given back, a sentence is said."""
+
+    signal = signal.SIGTERM
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into an exception, unless somebody already decided what it does."""
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _help() -> int:
     """All commands, with the first line of what they say of themselves."""
     print("danlu COMMAND [FILE.yaml] [--name value ...]\n")  # noqa: T201
@@ -196,7 +225,7 @@ def _failed(error: DanluError, options: Options) -> int:
     if options.as_json:
         present.print_json({"error": error.as_json()})
     else:
-        print(f"danlu: {error}", file=sys.stderr)  # noqa: T201
+        print(f"danlu: {visible(str(error))}", file=sys.stderr)  # noqa: T201
         if options.level > 1:
             traceback.print_exception(error)
     return error.exit_code
@@ -208,7 +237,7 @@ def _complain(text: str, code: int, options: Options) -> int:
     if options.as_json:
         present.print_json({"error": {"message": text, "exit_code": code}})
     else:
-        print(f"\ndanlu: {text}", file=sys.stderr)  # noqa: T201
+        print(f"\ndanlu: {visible(text)}", file=sys.stderr)  # noqa: T201
     return code
 
 

@@ -7,6 +7,9 @@ docstring is its help; two levels deep, at most 60 fields a command.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import math
 import re
 from collections.abc import Sequence
@@ -112,17 +115,51 @@ def parse(cls: type[C], argv: Sequence[str], *, prog: str, description: str = ""
     Flags override the file. `--help` shows the values that hold after the file is read.
 
     Raises:
-        ConfigError: the file is wrong.
-        SystemExit: a flag is wrong (code 2; tyro has explained it), or help was asked for (0).
+        ConfigError: the file is wrong, or the value of a flag is.
+        SystemExit: there is no such flag, or its value cannot be read (code 2; tyro has explained
+            it), or help was asked for (0).
     """
     import tyro
 
     first = argv[0] if argv else ""
     has_file = first.lower().endswith((".yaml", ".yml"))
     default: Any = read(cls, Path(first)) if has_file else tyro.MISSING_NONPROP
-    return tyro.cli(
-        cls, prog=prog, description=description, args=list(argv[has_file:]), default=default
+    ask = functools.partial(
+        tyro.cli,
+        cls,
+        prog=prog,
+        description=description,
+        args=list(argv[has_file:]),
+        default=default,
     )
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return ask()
+    except SystemExit as stop:
+        if refused := _refused(stop, prog):
+            raise refused from None
+        if stop.code:
+            ask()  # once more, where it is heard
+        raise
+
+
+def _refused(stop: SystemExit, prog: str) -> ConfigError | None:
+    """The error of a flag's value that is against a rule of ours; tyro would wrap it in its own."""
+    cause, inside = stop.__context__, ""
+    while cause is not None and not isinstance(cause, ValidationError):
+        inside = cause.arg if isinstance(getattr(cause, "arg", None), str) else inside
+        cause = cause.__context__
+    if cause is None:
+        return None
+    items = cause.errors()
+    ours = [item.get("ctx", {}).get("error") for item in items]
+    if len(items) == 1 and isinstance(ours[0], ConfigError):
+        return ours[0]
+    problems = []
+    for item in items:
+        flag = ".".join(filter(None, (inside, *map(str, item["loc"]))))
+        problems.append(f"--{flag.replace('_', '-')}: {_message(item)}")
+    return ConfigError("\n".join(problems), fix=f"{prog} --help lists all settings")
 
 
 def _problem(cls: type[Config], item: Any, lines: dict[tuple[str, ...], int]) -> tuple[int, str]:
@@ -133,14 +170,16 @@ def _problem(cls: type[Config], item: Any, lines: dict[tuple[str, ...], int]) ->
     if item["type"] == "extra_forbidden":
         hint = discover.nearest(where[-1], _fields(cls, where[:-1]))
         return line, f"{path}: no such key" + (f"; did you mean {hint!r}?" if hint else "")
+    return line, f"{path}: {_message(item)}" if path else _message(item)
+
+
+def _message(item: Any) -> str:
+    """What is wrong, of one pydantic error, and what was got."""
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message[:1].lower() + message[1:]
-    got = (
-        ""
-        if item["type"] in ("missing", "value_error") and not where
-        else f" (got {item['input']!r})"
-    )
-    return line, f"{path}: {message}{got}" if path else message
+    if item["type"] in ("missing", "value_error") and not item["loc"]:
+        return message
+    return f"{message} (got {item['input']!r})"
 
 
 def _fields(cls: type[Config], path: tuple[str, ...]) -> list[str]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from danlu import discover, files
 from danlu.errors import ResourceError
+from danlu.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,8 +101,11 @@ def warn(text: str) -> None:
 
 
 def _emit(text: str, style: str = "") -> None:
-    """Say a line; when nobody listens any more (a closed terminal or pipe), work goes on."""
-    live = Progress.current
+    """Say a line, with acting characters (of a file's name) written out.
+
+    When nobody listens any more (a closed terminal or pipe), work goes on.
+    """
+    live, text = Progress.current, visible(text)
     with contextlib.suppress(OSError):
         if live is not None and live.terminal is not None:
             live.terminal.console.print(text, style=style, markup=False, highlight=False)

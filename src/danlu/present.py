@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from danlu import log
+from danlu.visible import escaped, visible
 
 SCHEMA = 1
 
@@ -30,7 +31,7 @@ def show(result: Mapping[str, Any], *, as_json: bool) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on one line of stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(escaped(json.dumps(value, ensure_ascii=False, default=str)) + "\n")
     sys.stdout.flush()
 
 
@@ -42,7 +43,7 @@ def _table(facts: Mapping[str, Any]) -> Any:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in flat(facts).items():
-        table.add_row(key.replace("_", " "), Text(text(value, key)))
+        table.add_row(Text(visible(key.replace("_", " "))), Text(visible(text(value, key))))
     return table
 
 
@@ -52,13 +53,17 @@ def _grid(title: str, rows: list[dict[str, Any]]) -> Any:
 
     names = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+        title=Text(visible(title)),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
     )
     for name in names:
         numeric = all(isinstance(row.get(name, 0), int | float) for row in rows)
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(Text(text(row.get(name), name)) for name in names))
+        table.add_row(*(Text(visible(text(row.get(name), name))) for name in names))
     return table
 
 

@@ -82,7 +82,8 @@ def test_documents_with_evaluation_text_are_removed(tmp_path: Path) -> None:
     gone = {d.text for d in corpus.documents("removed")}
     assert set(dirty) <= gone
     funnel = {row["step"]: row["documents"] for row in corpus.manifest["funnel"]}
-    assert funnel == {"read": len(lines), "contamination": len(clean)}
+    kept = corpus.manifest["counts"]["kept"]["documents"]
+    assert funnel == {"read": len(lines), "contamination": len(clean), "held_out": kept}
     evaluation.write_text(json.dumps({"version": 2, "data": questions[:3]}))
     with pytest.raises(ConfigError, match="made otherwise"):
         prepare([tmp_path / "a.jsonl"], tmp_path / "out", settings)

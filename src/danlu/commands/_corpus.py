@@ -12,8 +12,8 @@ from danlu.data import draw, find, lineage
 from danlu.data import forget as forgetting
 from danlu.data.advice import said
 from danlu.data.corpus import Corpus
-from danlu.data.visible import visible
 from danlu.errors import ConfigError
+from danlu.visible import visible
 
 if TYPE_CHECKING:
     from danlu.commands.corpus import Config

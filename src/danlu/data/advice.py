@@ -28,6 +28,8 @@ NEAR, EXACT = 0.1, 0.2
 """Shares of the documents that were copies, above which sources overlap or crawls repeat."""
 RARE_LANGUAGE = 0.01
 """Below this share a language is hardly learned, and costs vocabulary."""
+NO_LANGUAGE = ("other", "und")
+"""What no language was found for."""
 ALIKE = 0.6
 """Self-BLEU above which documents look as if made from templates."""
 FEW_WORDS = 0.4
@@ -126,7 +128,7 @@ def _topics(before: Diversity | None, after: Diversity) -> Iterator[Advice]:
 
 def _languages(after: Diversity) -> Iterator[Advice]:
     for name, share in (after.languages.bytes if after.languages else {}).items():
-        if 0 < share < RARE_LANGUAGE:
+        if 0 < share < RARE_LANGUAGE and name not in NO_LANGUAGE:
             yield Advice("rare_language", {"language": name, "share": _percent(share)})
 
 

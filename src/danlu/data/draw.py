@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from danlu import discover
 from danlu.data.corpus import PARTS, Corpus
 from danlu.data.sample import Sample
-from danlu.data.visible import visible
 from danlu.errors import UnknownName
+from danlu.visible import visible
 
 KEPT = ("train", "held_out")
 NAMED = 12

@@ -34,6 +34,8 @@ from danlu.data.tally import Amount, Tally
 from danlu.data.work import Task, Work
 from danlu.errors import ConfigError, DataError
 
+HELD_OUT = "held_out"
+"""The last step: training text that repeats held-out text goes."""
 NO_TEXT = "files without any text in them"
 SAMPLE_BYTES = 600_000
 """About how much text diversity is measured on."""
@@ -107,7 +109,10 @@ class _Preparation:
         self.work, self.found, self.recipe, self.executor = work, found, recipe, executor
         self.settings = work.settings
         self.steps, self.comparisons = rows.steps(self.settings), rows.comparisons(self.settings)
-        self.tally = Tally([s.name for s in self.steps], [c.name for c in self.comparisons])
+        later = [comparison.name for comparison in self.comparisons]
+        if "contamination" in self.settings.steps:
+            later.append(HELD_OUT)
+        self.tally = Tally([step.name for step in self.steps], later)
         self.account = reading.Account()
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.portions = 0
@@ -217,7 +222,8 @@ class _Preparation:
     def _manifest(self) -> dict[str, Any]:
         versions = {step.name: step.version for step in self.steps}
         versions |= {comparison.name: comparison.version for comparison in self.comparisons}
-        reasons = REASONS | {IN_HELD_OUT: "contamination"}
+        versions[HELD_OUT] = "1"
+        reasons = REASONS | {IN_HELD_OUT: HELD_OUT}
         return {
             "format": FORMAT,
             "kind": "corpus",

@@ -215,7 +215,7 @@ class Tally:
             "steps": [self._step(name, versions[name], step_of) for name in names],
             "changed": sum(stats.get("changed", 0) for stats in self.stats.values()),
             "removed": {why: gone.as_json() for why, gone in sorted(self.removed.items())},
-            "languages": {name: self.languages[name].as_json() for name in sorted(self.languages)},
+            "languages": {name: amount.as_json() for name, amount in self._by_size()},
             "han_share": round(self.han / max(kept.characters, 1), 4),
             "lengths": {
                 "unit": "bytes",
@@ -224,6 +224,10 @@ class Tally:
                 "after": self.after.tolist(),
             },
         }
+
+    def _by_size(self) -> list[tuple[str, Amount]]:
+        """Languages, the one with most text first."""
+        return sorted(self.languages.items(), key=lambda item: (-item[1].bytes, item[0]))
 
     def funnel(self) -> str:
         """The way from what was read to what was kept, in one line."""

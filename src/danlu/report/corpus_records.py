@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from danlu.data.visible import visible
 from danlu.errors import DataError
 from danlu.report.records import Corpus, Count, Excerpt, Source
 from danlu.report.schema import Facts, Number, Record, Text
+from danlu.visible import visible
 
 
 class Stage(Count):

@@ -13,6 +13,10 @@ SMALL_BYTES = 8_000_000
 """Starting other processes takes longer than cleaning so little text."""
 
 
+CLUSTERS = ("ray",)
+"""Executors that work on several machines: each has `build(on, processes)`."""
+
+
 class Executor(Protocol):
     """Runs tasks, as long as its `with` block lasts."""
 
@@ -46,8 +50,10 @@ def chosen(on: str, processes: int, size: int) -> Executor:
         MissingExtra: the package for it is not installed.
     """
     if on:
-        module = discover.find("danlu.data.executors", on.split(":")[0], "kind of cluster")
-        return module.build(on, processes)
+        kind = on.split(":")[0]
+        if kind not in CLUSTERS:
+            raise discover.unknown("kind of cluster", kind, CLUSTERS)
+        return discover.find("danlu.data.executors", kind, "kind of cluster").build(on, processes)
     count = processes or (hardware.cores() if size > SMALL_BYTES else 1)
     if count == 1:
         from danlu.data.executors.serial import Serial

@@ -13,13 +13,12 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,10 +42,12 @@ class Processes:
         self.count = count
         self._local = threading.local()
         self._workers: list[_Worker] = []
+        self._ending = False
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Processes:
         self._pool = ThreadPoolExecutor(self.count)
+        self._ending = False
         return self
 
     def __exit__(
@@ -56,6 +57,7 @@ class Processes:
         trace: TracebackType | None,
     ) -> None:
         assert self._pool
+        self._ending = True  # before its worker is: a thread must not think that it died
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._stop()  # ends what still runs: its thread sees the end of the worker's answers
         self._pool.shutdown()
@@ -82,8 +84,12 @@ class Processes:
             if worker is None or worker.dead:
                 worker = self._local.worker = _Worker(work.folder)
                 self._workers.append(worker)
+            if self._ending:
+                worker.stop()
             if (answer := worker.ask(task)) is not None:
                 return answers.result(answer)
+            if self._ending:
+                raise CancelledError
         raise ResourceError(
             f"a worker process was ended {ATTEMPTS} times in task {task.number} of `{task.stage}`",
             expected="enough memory: about 500 MB for each worker",
@@ -108,6 +114,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env=environment,
+            process_group=0,  # Ctrl-C in a terminal is for the parent, also while this one starts
         )
         self.dead = False
 
@@ -140,8 +147,6 @@ class _Worker:
 
 def serve(folder: str) -> None:
     """The worker: tasks from stdin until it ends, answers to stdout."""
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     stdout, sys.stdout = sys.stdout, sys.stderr
     work = Work(Path(folder)).open()
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""Characters that act instead of being seen, written out: a corpus is hostile text.
+"""Characters that act instead of being seen, written out: texts and names of files are hostile.
 
 A document may hold what moves a terminal's cursor (ESC), what turns a line around (U+202E) or what
 takes no room (U+200B). Whoever looks at documents must see that they are there.
@@ -6,6 +6,7 @@ takes no room (U+200B). Whoever looks at documents must see that they are there.
 
 from __future__ import annotations
 
+import json
 import re
 
 _ACTING = re.compile(
@@ -26,3 +27,14 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _ACTING.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def escaped(line: str) -> str:
+    r"""A line of JSON with each acting character as an escape: the same value, harmless to look at.
+
+    >>> print(escaped('"safe\u202etxt.exe"'))
+    "safe\u202etxt.exe"
+    """
+    if line.isascii() and line.isprintable():
+        return line
+    return _ACTING.sub(lambda found: json.dumps(found[0])[1:-1], line)
