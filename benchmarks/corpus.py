@@ -74,9 +74,9 @@ def peaks(command: list[str]) -> list[tuple[float, float]]:
             for pid in [process.pid, *_children(process.pid)]:
                 sizes = {"RssAnon:": 0.0, "VmHWM:": 0.0}
                 for line in _status(pid):
-                    name, value, *_ = line.split()
+                    name = line.split()[0]
                     if name in sizes:
-                        sizes[name] = int(value) / 1e3
+                        sizes[name] = int(line.split()[1]) / 1e3
                 own, every = sizes.values()
                 before = found.get(pid, (0.0, 0.0))
                 found[pid] = max(own, before[0]), max(every, before[1])
@@ -101,7 +101,7 @@ def _children(pid: int) -> list[int]:
 
 def _status(pid: int) -> list[str]:
     try:
-        return [s for s in Path(f"/proc/{pid}/status").read_text().splitlines() if " " in s]
+        return Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return []
 
