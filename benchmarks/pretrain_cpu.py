@@ -40,7 +40,7 @@ def ours() -> Iterator[float]:
         d_ff=HIDDEN,
         max_len=CONTEXT,
         tied=False,
-        qk_norm=False,
+        qk_norm="none",
         model_type="llama",
     )
     model = danlu.initialise(danlu.Transformer(config), seed=0)

@@ -31,7 +31,7 @@ GPT2: dict[str, Any] = SHAPE | {
     "n_kv_heads": 4,
     "position": "learned",
     "norm": "layer",
-    "qk_norm": False,
+    "qk_norm": "none",
     "gated": False,
     "qkv_bias": True,
     "out_bias": True,
@@ -42,9 +42,9 @@ GPT2: dict[str, Any] = SHAPE | {
 KINDS: dict[str, dict[str, Any]] = {
     "rope, grouped, qk norm": SHAPE,
     "rope, multi-head, biases": SHAPE
-    | {"model_type": "llama", "n_kv_heads": 4, "qk_norm": False}
+    | {"model_type": "llama", "n_kv_heads": 4, "qk_norm": "none"}
     | {"qkv_bias": True, "out_bias": True, "mlp_bias": True, "tied": False},
-    "rope, multi-query": SHAPE | {"model_type": "llama", "n_kv_heads": 1, "qk_norm": False},
+    "rope, multi-query": SHAPE | {"model_type": "llama", "n_kv_heads": 1, "qk_norm": "none"},
     "learned": GPT2,
     "sinusoidal": GPT2 | {"position": "sinusoidal", "activation": "relu", "tied": False},
 }

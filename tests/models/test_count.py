@@ -14,7 +14,7 @@ from danlu.models import count
 from danlu.models.config import ModelConfig
 from danlu.models.transformer import Transformer, parameters
 
-booleans = {name: st.booleans() for name in ("qk_norm", "qkv_bias", "out_bias", "mlp_bias")}
+booleans = {name: st.booleans() for name in ("qkv_bias", "out_bias", "mlp_bias")}
 configs = st.fixed_dictionaries(
     {
         "n_layers": st.integers(1, 3),
@@ -26,6 +26,7 @@ configs = st.fixed_dictionaries(
         "norm": st.sampled_from(["rms", "layer"]),
         "gated": st.booleans(),
         "tied": st.booleans(),
+        "qk_norm": st.sampled_from(["none", "head", "all"]),
         **booleans,
     }
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_examples import GPT2, KINDS, LEN, SHAPE, V, build, difference, randomise, tokenizer
 from safetensors.torch import load_file, save_file
 
-from danlu.models import family, hub
+from danlu.models import family, hub, spelling
 from danlu.models.config import ModelConfig
 from danlu.tokenizer import Tokenizer, encode_chat
 from danlu.types import Message
@@ -153,11 +153,11 @@ def test_read_and_written_again_it_is_the_same(name, theirs, transformers, tmp_p
 @every_case
 def test_a_config_means_the_same_to_both(name, theirs, transformers, tmp_path):
     model, folder = theirs(name)
-    mine = family.read_config(json.loads((folder / "config.json").read_text()))
-    assert family.read_config(model.config.to_dict()) == mine
-    (tmp_path / "config.json").write_text(json.dumps(family.write_config(mine)))
+    mine = spelling.read_config(json.loads((folder / "config.json").read_text()))
+    assert spelling.read_config(model.config.to_dict()) == mine
+    (tmp_path / "config.json").write_text(json.dumps(spelling.write_config(mine)))
     config = transformers.AutoConfig.from_pretrained(tmp_path)
-    assert family.read_config(config.to_dict()) == mine
+    assert spelling.read_config(config.to_dict()) == mine
     for key in family.find(mine.model_type).keys:
         if key not in ("n_inner", "head_dim"):  # None there: the usual value
             assert getattr(config, key) == getattr(model.config, key), key

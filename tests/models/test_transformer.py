@@ -14,13 +14,12 @@ from model_examples import GPT2, KINDS, LEN, SHAPE, D, V, build, config, differe
 
 from danlu.models import transformer
 from danlu.models.cache import KVCache
+from danlu.models.masks import distances, seen
+from danlu.models.positions import frequencies, sinusoids
 from danlu.models.transformer import (
     Attention,
     Transformer,
-    causal_mask,
     parameters,
-    rope_angles,
-    sinusoids,
 )
 from danlu.types import IGNORE
 
@@ -166,7 +165,8 @@ def test_nothing_crosses_from_one_document_to_another(kind):
 def test_the_mask_is_what_its_words_say(queries, past, numbers):
     segments = torch.tensor([numbers[: past + queries]])
     for given_segments in (None, segments):
-        mask = causal_mask(queries, past, given_segments, torch.device("cpu"))
+        gap = distances(queries, past, torch.device("cpu"))
+        mask = seen(gap, given_segments, window=0, causal=True)
         for q in range(queries):
             for k in range(past + queries):
                 same = given_segments is None or numbers[k] == numbers[past + q]
@@ -249,7 +249,9 @@ def test_attention_is_its_formula(kind):
     if attention.q_norm is not None:
         q, k = attention.q_norm(q), attention.k_norm(k)
     if c.position == "rope":
-        angles = rope_angles(torch.arange(6), c.head_dim, c.rope_theta).double()[:, None]
+        angles = (torch.arange(6)[:, None] * frequencies(c.head_dim, c.rope_theta)).double()[
+            :, None
+        ]
         turn = torch.polar(torch.ones_like(angles), angles)
         half = c.head_dim // 2
         q, k = (torch.complex(t[..., :half], t[..., half:]) * turn for t in (q, k))
@@ -270,7 +272,7 @@ def test_rotary_scores_depend_on_distance_only():
     def score(at_q, at_k):
         turned = []
         for x, at in ((q, at_q), (k, at_k)):
-            angle = rope_angles(torch.tensor([[at]]), 8, 10_000.0)[:, :, None].double()
+            angle = (at * frequencies(8, 10_000.0))[None, None, None].double()
             turned.append(transformer.rotate(x, angle.cos(), angle.sin()))
         return (turned[0] * turned[1]).sum().item()
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from danlu import config, log
 from danlu.data.places import TextPath
+from danlu.errors import ConfigError
 from danlu.hardware import RuntimeConfig
 from danlu.models.config import ModelConfig
 from danlu.train.settings import OptimizerConfig, TrainConfig
@@ -77,6 +78,7 @@ def run(cfg: Config) -> dict[str, Any]:
     from danlu.train.objectives.next_token import NextToken
     from danlu.train.run import Run, identity
 
+    _check(cfg)
     runtime = Runtime.start(cfg.runtime)
     text = stages.text(cfg)
     cfg = stages.planned(cfg, text, runtime)
@@ -123,4 +125,26 @@ def plan(cfg: Config) -> dict[str, Any]:
     """Sizes, time and memory, and which tensor gets which optimizer; nothing is trained."""
     from danlu.commands import _text as stages
 
+    _check(cfg)
     return stages.dry_run(cfg)
+
+
+def _check(cfg: Config) -> None:
+    """Refuse a model that cannot learn to predict the next token, before any work.
+
+    Raises:
+        ConfigError: it would see the answers, or needs a source.
+        ModelError: its family cannot say all that it is, so that it could not be saved.
+    """
+    from danlu.models import spelling
+
+    if cfg.model.kind != "decoder":
+        raise ConfigError(
+            "only decoders are pretrained so far",
+            got=f"model.kind = {cfg.model.kind}",
+            expected="decoder",
+        )
+    if not cfg.auto:
+        spelling.write_config(
+            cfg.model.model_copy(update={"vocab_size": cfg.model.vocab_size or 1})
+        )

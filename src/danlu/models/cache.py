@@ -9,11 +9,15 @@ from torch import Tensor
 class KVCache:
     """Grows by doubling; `length` positions are valid in every layer.
 
-    Memory: 2 · layers · B · K · S · d numbers.
+    Memory: 2 · layers · B · K · S · d numbers; what a window no longer sees is kept too.
     """
 
     def __init__(self) -> None:
         self.length = 0
+        self.memory: tuple[Tensor, Tensor | None] | None = None
+        """What an encoder made of the source, and its segments."""
+        self.across: dict[int, tuple[Tensor, Tensor]] = {}
+        """By layer, the keys and values of the source."""
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
 
     def extend(self, layer: int, k_BKTd: Tensor, v_BKTd: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,6 +34,10 @@ class KVCache:
     def keep_rows(self, rows: Tensor) -> None:
         """Keep (or reorder) some rows of the batch."""
         self._layers = {n: (k[rows], v[rows]) for n, (k, v) in self._layers.items()}
+        self.across = {n: (k[rows], v[rows]) for n, (k, v) in self.across.items()}
+        if self.memory is not None:
+            memory, segments = self.memory
+            self.memory = memory[rows], None if segments is None else segments[rows]
 
 
 def _grown(old: Tensor | None, new_BKTd: Tensor, end: int) -> Tensor:

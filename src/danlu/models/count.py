@@ -3,48 +3,101 @@
 from __future__ import annotations
 
 from danlu.models.config import ModelConfig
+from danlu.models.masks import BUCKETS
 
 
 def parameters(c: ModelConfig) -> int:
     """Number of weights; a tied head counts once.
 
-    >>> parameters(ModelConfig(vocab_size=50257, d_model=768, n_layers=12, n_heads=12,
-    ...     n_kv_heads=12, head_dim=64, d_ff=3072, max_len=1024, position="learned", qk_norm=False,
-    ...     qkv_bias=True, out_bias=True, norm="layer", gated=False, mlp_bias=True))
+    >>> parameters(ModelConfig(preset="gpt2"))
     124439808
     """
-    norm = c.d_model * (2 if c.norm == "layer" else 1)
-    total = c.vocab_size * c.d_model * (1 if c.tied else 2) + norm
+    total = c.vocab_size * c.d_model * (1 if c.tied else 2) + c.n_token_types * c.d_model
+    total += _stack(c, c.n_layers, reads_other=c.encoder_layers > 0)
+    if c.encoder_layers:
+        total += _stack(c, c.encoder_layers)
+    if c.head_mlp:
+        total += c.d_model * c.d_model + (c.d_model if c.mlp_bias else 0) + _norm(c)
+    return total + (c.vocab_size if c.head_bias else 0)
+
+
+def _stack(c: ModelConfig, layers: int, *, reads_other: bool = False) -> int:
+    """A stack without the token embedding and the token types."""
+    total = sum(
+        block_matrices(c, layer, reads_other=reads_other)
+        + _block_vectors(c, layer, reads_other=reads_other)
+        for layer in range(layers)
+    )
     if c.position == "learned":
-        total += c.max_len * c.d_model
-    return total + c.n_layers * (block_matrices(c) + 2 * norm + _block_vectors(c))
+        total += (c.max_len + c.first_position) * c.d_model
+    if c.position == "relative":
+        total += BUCKETS * c.n_heads
+    return total + _norm(c) * (int(c.embed_norm) + int(c.final_norm))
 
 
-def block_matrices(c: ModelConfig) -> int:
-    """Weights in the matrices of one block."""
+def block_matrices(
+    c: ModelConfig, layer: int = 0, *, reads_other: bool = False, active: bool = False
+) -> int:
+    """Weights in the matrices of one block; `active`: of the experts only the chosen ones."""
     heads = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim
     attention = c.d_model * heads + c.n_heads * c.head_dim * c.d_model
-    return attention + c.d_model * c.d_ff * (3 if c.gated else 2)
+    total = attention * (2 if reads_other else 1)
+    maps = c.d_model * (3 if c.gated else 2)
+    if not c.has_experts(layer):
+        return total + maps * c.d_ff
+    experts = c.top_k if active else c.n_experts
+    return total + c.n_experts * c.d_model + experts * maps * c.expert_width
 
 
-def _block_vectors(c: ModelConfig) -> int:
+def _norm(c: ModelConfig, dim: int = 0) -> int:
+    return (dim or c.d_model) * (2 if c.norm == "layer" and c.norm_bias else 1)
+
+
+def _block_vectors(c: ModelConfig, layer: int, *, reads_other: bool) -> int:
+    """Numbers in the norms and biases of one block."""
     heads = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim
-    total = heads if c.qkv_bias else 0
-    total += c.d_model if c.out_bias else 0
-    total += 2 * c.head_dim * (2 if c.norm == "layer" else 1) if c.qk_norm else 0
-    if c.mlp_bias:
-        total += c.d_ff * (2 if c.gated else 1) + c.d_model
-    return total
+    attention = heads if c.qkv_bias else 0
+    attention += c.d_model if c.out_bias else 0
+    if c.qk_norm == "head":
+        attention += 2 * _norm(c, c.head_dim)
+    if c.qk_norm == "all":
+        attention += _norm(c, c.n_heads * c.head_dim) + _norm(c, c.n_kv_heads * c.head_dim)
+    attentions = 2 if reads_other else 1
+    norms = (attentions + 1) * (2 if c.norm_at == "both" else 1)
+    norms -= 0 if c.first_norm or layer else 1
+    mlps, width = (c.n_experts, c.expert_width) if c.has_experts(layer) else (1, c.d_ff)
+    biases = mlps * (width * (2 if c.gated else 1) + c.d_model) if c.mlp_bias else 0
+    return attentions * attention + norms * _norm(c) + biases
 
 
 def train_flops_per_token(c: ModelConfig, context: int) -> int:
-    """Floating-point operations to learn from one token: 6 a weight, and attention.
+    """Floating-point operations to learn from one token: 6 a weight that it meets, and attention.
 
     Each weight of a matrix multiplies once forward and twice backward, two operations each (Kaplan
-    2020, §2.1); scores and values of a causal row of T tokens add 6 · T · heads · width a layer.
+    2020, §2.1); scores and values of a row of T tokens add 12 · T · heads · width a layer, half of
+    it in a causal row, and only a window's in a layer that has one. An encoder-decoder's tokens
+    are taken to be as many in the source as in the target.
     """
-    weights = c.n_layers * block_matrices(c) + c.vocab_size * c.d_model
-    return 6 * weights + 6 * c.n_layers * context * c.n_heads * c.head_dim
+    stacks = [
+        (c.n_layers, c.encoder_layers > 0, c.kind == "encoder"),
+        (c.encoder_layers, False, True),
+    ]
+    weights = c.vocab_size * c.d_model + (c.d_model * c.d_model if c.head_mlp else 0)
+    places = 0
+    for layers, reads_other, sees_all in stacks:
+        for layer in range(layers):
+            weights += block_matrices(c, layer, reads_other=reads_other, active=True)
+            places += _places(c, layer, context, sees_all=sees_all)
+            places += 2 * context if reads_other else 0
+    return 6 * weights + 6 * places * c.n_heads * c.head_dim
+
+
+def _places(c: ModelConfig, layer: int, context: int, *, sees_all: bool) -> int:
+    """Twice the keys that a query sees, on average; a window is counted as if never cut short."""
+    sides = 2 if sees_all else 1
+    if c.is_local(layer) and c.window * 2 < context:
+        return 2 * c.window * sides
+    return context * sides
 
 
 def state_bytes(c: ModelConfig, moments: float) -> int:
@@ -55,14 +108,24 @@ def state_bytes(c: ModelConfig, moments: float) -> int:
 def activation_bytes(c: ModelConfig, tokens: int, *, bytes_each: int = 4) -> int:
     """Bytes that one pass over so many tokens keeps for the backward pass.
 
-    These are the tensors that autograd saves in `transformer`: of each block, the two norms' inputs
-    and outputs, the heads as attention gets them (with qk_norm queries and keys before it too), its
-    output, and the MLP's inner values; after the blocks, the last norm's input, its output, and the
-    head's gradient by it. What the backward pass itself needs for a moment comes on top.
+    These are the tensors that autograd saves in `transformer`: of each block, the norms' inputs and
+    outputs, the heads as attention gets them (with qk_norm queries and keys before it too), its
+    output, and the MLP's inner values, for each chosen expert its own; after the blocks, the last
+    norm's input, its output, and the head's gradient by it. What the backward pass itself needs for
+    a moment comes on top, and so do scores that have a bias or a cap.
     """
     attention = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim + c.n_heads * c.head_dim
-    if c.qk_norm:
+    if c.qk_norm != "none":
         attention += (c.n_heads + c.n_kv_heads) * c.head_dim
     inner = (4 if c.gated else 2) - (c.activation == "relu")  # which needs its output only
-    block = 4 * c.d_model + attention + inner * c.d_ff
-    return tokens * bytes_each * (c.n_layers * block + 3 * c.d_model)
+    total = 3 * c.d_model
+    for layer in range(c.n_layers + c.encoder_layers):
+        norms = 8 if c.norm_at == "both" else 4
+        total += norms * c.d_model + attention
+        if c.encoder_layers and layer < c.n_layers:
+            total += norms // 2 * c.d_model + attention
+        if c.has_experts(layer % c.n_layers):
+            total += c.top_k * (inner * c.expert_width + 2 * c.d_model)
+        else:
+            total += inner * c.d_ff
+    return tokens * bytes_each * total

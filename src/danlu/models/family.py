@@ -1,33 +1,38 @@
-"""What a family table says, and how names and config keys are translated by it.
+"""What a family table says, and how our modules' names are theirs.
 
 A family is data: `names` maps our module to theirs, `keys` their config key to our knob. In names
-`*` is a layer and `{a,b}` spells several rows in one; several of ours against one of theirs means
-that theirs is ours stacked. A last word says how theirs lies in memory: `T`, transposed (GPT-2).
+`*` is a layer, `@` an expert, and `{a,b}` spells several rows in one; several of ours against one
+of theirs means that theirs is ours stacked. A last word says how theirs lies in memory: `T`,
+transposed (GPT-2); `heads`, q, k and v of one head after another's (GPT-NeoX).
+`danlu.models.spelling` reads and writes configs by the tables, `danlu.models.hub` weights.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+import torch
+from torch import Tensor
 
 from danlu import discover
-from danlu.errors import ModelError
 from danlu.models.config import ModelConfig
 
 Json = dict[str, Any]
+Names = Mapping[str, str]
 
-SIZES = ("vocab_size", "d_model", "n_layers", "n_heads", "max_len")
-"""Knobs that have no usual value: a config.json must give them."""
-
-REFUSED = {
-    "auto_map": "needs code from its own folder, which Danlu never runs",
-    "quantization_config": "is quantised, which is not supported yet",
+ACTIVATIONS = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "relu": "relu",
+    "relu2": "relu2",
 }
-"""Keys of any family that change what the tensors mean, and what they say of the model."""
+"""Their names of nonlinearities; of two for one, the first is written."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Family:
     architecture: str
     """The class that transformers builds."""
 
-    names: Mapping[str, str]
+    names: Names | Callable[[ModelConfig], Names]
     """Our module → theirs."""
 
     keys: Mapping[str, str]
@@ -52,12 +57,6 @@ class Family:
     must: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Their keys that we know at some values only."""
 
-    ignore: str = r"$^"
-    """Expression for tensors that hold nothing learned."""
-
-    prefix: str = ""
-    """Missing in checkpoints of the bare stack."""
-
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Their key → {their value: ours}, where the spellings differ."""
 
@@ -66,6 +65,43 @@ class Family:
 
     back: Callable[[ModelConfig], Json] = lambda ours: {}
     """… and their way back."""
+
+    local: Callable[[Json, int], bool] | None = None
+    """Whether a layer has a window, where they have one and do not list the layers; None: no."""
+
+    lists_layers: bool = False
+    """Their config lists which layers have a window, in layer_types."""
+
+    window: str = "sliding_window"
+    """Their key for its width."""
+
+    partial: bool = False
+    """Their rotary positions may turn a part of each head."""
+
+    base: float = 10_000.0
+    """Rotary base of a config that gives none."""
+
+    two_bases: bool = False
+    """Layers with a window turn by a rotary base of their own, and are not scaled."""
+
+    local_base: float = 0.0
+    """The same for these; 0: as everywhere."""
+
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Tensors of theirs that say once more what one of our parameters says."""
+
+    tied_in_name: bool = False
+    """Their config may say that the head is tied where it is not: the tensors decide."""
+
+    ignore: str = r"$^"
+    """Expression for tensors that hold nothing learned, or what a language model has no use for."""
+
+    prefix: str = ""
+    """Missing in checkpoints of the bare stack."""
+
+    def names_of(self, c: ModelConfig) -> Names:
+        """Our module → theirs, for one model of the family."""
+        return self.names(c) if callable(self.names) else self.names
 
 
 def find(model_type: str) -> Family:
@@ -80,96 +116,7 @@ def find(model_type: str) -> Family:
     return family
 
 
-def read_config(theirs: Any) -> ModelConfig:
-    """Hugging Face's config.json as ours.
-
-    Raises:
-        ModelError: it lacks a size, or asks for something that this family's table does not know.
-        UnknownName: there is no such family.
-    """
-    if not isinstance(theirs, dict):
-        raise ModelError("config.json is not a JSON object", got=theirs)
-    for key, why in REFUSED.items():
-        if theirs.get(key):
-            raise ModelError(f"this model {why} ({key})", got=theirs[key])
-    model_type = theirs.get("model_type")
-    if not isinstance(model_type, str):
-        raise ModelError(
-            "config.json has no model_type", got=model_type, expected="a family's name"
-        )
-    family = find(model_type)
-    theirs = {**family.defaults, **theirs}
-    _check(family, theirs)
-    ours: Json = {"model_type": model_type, **family.fixed}
-    for key, knobs in family.keys.items():
-        if theirs.get(key) is not None:
-            ours |= dict.fromkeys(knobs.split(), _translated(family, key, theirs[key]))
-    ours |= family.more(theirs)
-    ours.setdefault("n_kv_heads", ours["n_heads"])
-    ours.setdefault("head_dim", ours["d_model"] // ours["n_heads"])
-    try:
-        return ModelConfig(**ours | _extra(family, theirs))
-    except ValidationError as error:
-        said = [(*e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        wrong = "; ".join(": ".join(map(str, words)) for words in said)
-        raise ModelError(f"config.json of a {model_type} model is wrong: {wrong}") from None
-
-
-def write_config(config: ModelConfig) -> Json:
-    """Ours as Hugging Face's config.json, in the spellings of transformers 4 and 5.
-
-    Raises:
-        ModelError: the family cannot say all that this model is; the knobs are named.
-    """
-    family = find(config.model_type)
-    theirs: Json = {"model_type": config.model_type, "architectures": [family.architecture]}
-    for key, knobs in family.keys.items():
-        theirs[key] = _spelled(family, key, getattr(config, knobs.split()[0]))
-    theirs |= family.back(config)
-    extra: Json = {"dropout": config.dropout} if config.dropout else {}
-    if config.position == "sinusoidal" and family.fixed["position"] == "learned":
-        extra["position"] = "sinusoidal"  # saved as a learned table that holds the sines
-    if extra:
-        theirs["danlu"] = extra
-    again = read_config(theirs)
-    if again != config:
-        wrong = {k: v for k, v in config.model_dump().items() if getattr(again, k) != v}
-        raise ModelError(
-            f"a {config.model_type} checkpoint cannot say "
-            + ", ".join(f"{k} = {v!r} (it means {getattr(again, k)!r})" for k, v in wrong.items()),
-            fix=OTHER_FAMILY,
-        )
-    return theirs
-
-
-OTHER_FAMILY = "set model.model_type to a family that can, or change these settings"
-
-
-def _check(family: Family, theirs: Json) -> None:
-    """Refuse a config that lacks a size, or has a setting that the table does not know."""
-    sizes = {key: theirs.get(key) for key, knob in family.keys.items() if knob in SIZES}
-    if wrong := [key for key, n in sizes.items() if type(n) is not int or n < 1]:
-        raise ModelError(
-            f"config.json lacks a usable {', '.join(wrong)}",
-            got=", ".join(repr(sizes[key]) for key in wrong),
-            expected="whole numbers of 1 or more",
-        )
-    for key, known in family.must.items():
-        if theirs.get(key) not in known:
-            raise _unsupported(theirs, key, known)
-
-
-def _extra(family: Family, theirs: Json) -> Json:
-    """Knobs that their config has no key for; `write_config` puts them under a key of ours."""
-    extra = theirs.get("danlu") or {}
-    known = {"dropout", "position"} if family.fixed["position"] == "learned" else {"dropout"}
-    if not isinstance(extra, dict) or not extra.keys() <= known:
-        raise ModelError(
-            "config.json says something unknown under danlu",
-            got=extra,
-            expected=f"{' or '.join(sorted(known))} at most",
-        )
-    return extra
+Layout = Literal["", "T", "heads"]
 
 
 @dataclass(frozen=True)
@@ -178,51 +125,62 @@ class Row:
 
     theirs: str
     ours: tuple[str, ...]
-    layout: str
+    layout: Layout
+    n_heads: int
+
+    def unpacked(self, tensor: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+        """Our parameters of theirs; `sizes` are their numbers of rows."""
+        if self.layout == "T" and tensor.ndim == 2:
+            tensor = tensor.T
+        if self.layout == "heads":
+            tensor = tensor.unflatten(0, (self.n_heads, 3, -1)).transpose(0, 1).flatten(0, 2)
+        return tensor.split(sizes)
+
+    def packed(self, parts: list[Tensor]) -> Tensor:
+        """Theirs of our parameters, not copied where nothing has to be moved."""
+        tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if self.layout == "heads":
+            tensor = tensor.unflatten(0, (3, self.n_heads, -1)).transpose(0, 1).flatten(0, 2)
+        if self.layout == "T" and tensor.ndim == 2:
+            tensor = tensor.T
+        return tensor.contiguous()
 
 
-def rows(family: Family, n_layers: int, mine: set[str]) -> Iterator[Row]:
+def rows(family: Family, c: ModelConfig, mine: set[str]) -> Iterator[Row]:
     """The table with every wildcard filled in, for the parameters that the model has."""
-    for ours, spelling in family.names.items():
+    for ours, spelling in family.names_of(c).items():
         theirs, layout = (*spelling.split(), "")[:2]
-        left, right = _expand(ours), _expand(theirs)
+        left, right = expand(ours), expand(theirs)
         groups = [[name] for name in left] if len(left) == len(right) else [left]
         for group, name in zip(groups, right, strict=True):
-            for layer in range(n_layers if "*" in name else 1):
-                for leaf in (".weight", ".bias"):
-                    filled = [part.replace("*", str(layer)) + leaf for part in group]
-                    if all(part in mine for part in filled):
-                        yield Row(name.replace("*", str(layer)) + leaf, tuple(filled), layout)
+            for layer, expert, leaf in _places(c, name):
+                filled = [_fill(part, layer, expert) + leaf for part in group]
+                if all(part in mine for part in filled):
+                    where = _fill(name, layer, expert) + leaf
+                    yield Row(where, tuple(filled), layout, c.n_heads)  # type: ignore[arg-type]
 
 
-def _expand(pattern: str) -> list[str]:
-    """'a.{q,k}' → ['a.q', 'a.k']."""
+def expand(pattern: str) -> list[str]:
+    """A pattern without braces.
+
+    >>> expand("a.{q,k}.{x,y}")
+    ['a.q.x', 'a.q.y', 'a.k.x', 'a.k.y']
+    """
     found = re.search(r"\{(.*?)\}", pattern)
     if not found:
         return [pattern]
     return [
-        out for word in found[1].split(",") for out in _expand(pattern.replace(found[0], word, 1))
+        out for word in found[1].split(",") for out in expand(pattern.replace(found[0], word, 1))
     ]
 
 
-def _translated(family: Family, key: str, value: Any) -> Any:
-    """Their value of a key in our spelling."""
-    table = family.values.get(key)
-    if table is None:
-        return value
-    if value not in list(table):
-        raise _unsupported({key: value}, key, list(table))
-    return table[value]
+def _places(c: ModelConfig, name: str) -> Iterator[tuple[int, int, str]]:
+    """Layer, expert and kind of parameter of everything that a name may stand for."""
+    for layer in range(max(c.n_layers, c.encoder_layers) if "*" in name else 1):
+        for expert in range(c.n_experts if "@" in name else 1):
+            for leaf in (".weight", ".bias"):
+                yield layer, expert, leaf
 
 
-def _spelled(family: Family, key: str, value: Any) -> Any:
-    """The way back, by the first spelling if there are several."""
-    table = family.values.get(key, {})
-    return next((theirs for theirs, ours in table.items() if ours == value), value)
-
-
-def _unsupported(theirs: Json, key: str, known: Collection[Any]) -> ModelError:
-    return ModelError(
-        f"a model with {key} = {theirs.get(key)!r} is not supported",
-        expected=" or ".join(map(repr, known)),
-    )
+def _fill(pattern: str, layer: int, expert: int) -> str:
+    return pattern.replace("*", str(layer)).replace("@", str(expert))

@@ -17,18 +17,36 @@ from torch.autograd.function import once_differentiable
 from danlu.types import IGNORE
 
 
-def linear_nll(hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor) -> Tensor:
-    """Negative log-likelihood of each target under softmax(hidden · weightᵀ).
+def linear_nll(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    target_N: Tensor,
+    *,
+    bias: Tensor | None = None,
+    softcap: float = 0.0,
+) -> Tensor:
+    """Negative log-likelihood of each target under softmax(hidden · weightᵀ + bias).
 
     Args:
         hidden_ND: [N, D], any floating dtype.
         weight_VD: [V, D].
         target_N: [N] token ids, or IGNORE, whose loss is 0.
+        bias: [V].
+        softcap: what logits are bent below, see `softcapped`; 0: they are not.
 
     Returns:
         [N] in nats, float32, or float64 if the rows are.
     """
-    return _LinearNLL.apply(hidden_ND, weight_VD, target_N)  # type: ignore[no-untyped-call]
+    return _LinearNLL.apply(hidden_ND, weight_VD, target_N, bias, softcap)  # type: ignore[no-untyped-call]
+
+
+def softcapped(x: Tensor, cap: float) -> Tensor:
+    """Numbers bent so that they stay within ±cap: cap · tanh(x / cap) (Gemma 2).
+
+    >>> softcapped(torch.tensor([0.1, 1000.0]), 30.0)
+    tensor([ 0.1000, 30.0000])
+    """
+    return torch.tanh(x / cap) * cap
 
 
 def rows_at_a_time(vocab_size: int, device: str) -> int:
@@ -38,48 +56,66 @@ def rows_at_a_time(vocab_size: int, device: str) -> int:
 
 
 class _LinearNLL(torch.autograd.Function):
-    """Loss and both gradients in the forward pass.
+    """Loss and all gradients in the forward pass.
 
-    The gradient of the hidden rows is exact for any weighting of the losses. The weight's is summed
-    over rows at once, which is right when all losses weigh the same (they come from a sum, and
-    autograd hands down an expanded scalar); else it is recomputed in the backward pass.
+    The gradient of the hidden rows is exact for any weighting of the losses. Those of weight and
+    bias are summed over rows at once, which is right when all losses weigh the same (they come from
+    a sum, and autograd hands down an expanded scalar); else they are recomputed in the backward
+    pass.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, target: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        target: Tensor,
+        bias: Tensor | None,
+        softcap: float,
+    ) -> Tensor:
         wide = _wide(hidden.dtype)
         nll = torch.empty(len(hidden), dtype=wide, device=hidden.device)
-        wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        wants_hidden, wants_weight, _, wants_bias, _ = ctx.needs_input_grad
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
         grad_weight = torch.zeros_like(weight, dtype=wide) if wants_weight else None
+        grad_bias = torch.zeros_like(bias, dtype=wide) if wants_bias and bias is not None else None
         rows = rows_at_a_time(len(weight), hidden.device.type)
         for part in _slices(len(hidden), rows):
-            probs, nll[part] = _softmax_and_nll(hidden[part], weight, target[part])
-            if grad_hidden is not None or grad_weight is not None:
-                _subtract_one_hot(probs, target[part])
-                probs = probs.to(weight.dtype)
+            own = hidden[part]
+            probs, nll[part], slope = _softmax_and_nll(own, weight, bias, target[part], softcap)
+            if grad_hidden is None and grad_weight is None and grad_bias is None:
+                continue
+            grad = _logits_gradient(probs, target[part], slope)
+            if grad_bias is not None:
+                grad_bias += grad.sum(0)
+            grad = grad.to(weight.dtype)
             if grad_hidden is not None:
-                torch.mm(probs, weight, out=grad_hidden[part])
+                torch.mm(grad, weight, out=grad_hidden[part])
             if grad_weight is not None:
-                _add_product(grad_weight, probs, hidden[part])
-        ctx.save_for_backward(hidden, weight, target, grad_hidden, grad_weight)
+                _add_product(grad_weight, grad, own)
+        ctx.save_for_backward(hidden, weight, target, bias, grad_hidden, grad_weight, grad_bias)
+        ctx.softcap = softcap
         return nll
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,) = grads
-        hidden, weight, target, grad_hidden, grad_weight = ctx.saved_tensors
+        hidden, weight, target, bias, grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         if grad_hidden is not None:
             grad_hidden = grad_hidden * grad[:, None].to(grad_hidden.dtype)
-        if grad_weight is not None:
+        if grad_weight is not None or grad_bias is not None:
             if all(stride == 0 for stride in grad.stride()) or len(grad) == 0:
                 scale = grad.flatten()[:1].sum() if len(grad) else 0.0
-                grad_weight = grad_weight * scale
+                grad_weight = None if grad_weight is None else grad_weight * scale
+                grad_bias = None if grad_bias is None else grad_bias * scale
             else:
-                grad_weight = _weight_gradient(hidden, weight, target, grad)
-            grad_weight = grad_weight.to(weight.dtype)
-        return grad_hidden, grad_weight, None
+                grad_weight, grad_bias = _weight_gradients(
+                    hidden, weight, bias, target, grad, ctx.softcap
+                )
+        grad_weight = grad_weight.to(weight.dtype) if ctx.needs_input_grad[1] else None
+        grad_bias = grad_bias.to(bias.dtype) if ctx.needs_input_grad[3] else None
+        return grad_hidden, grad_weight, None, grad_bias, None
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -90,22 +126,31 @@ def _slices(total: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
 
 
-def _softmax_and_nll(hidden: Tensor, weight: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """[n, V] probabilities and [n] losses, float32 at least."""
+def _softmax_and_nll(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, softcap: float
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """[n, V] probabilities and [n] losses, float32 at least, and the slopes of capped logits."""
     logits = hidden @ weight.T
     logits = logits.to(_wide(logits.dtype))
+    slope = None
+    if bias is not None:
+        logits += bias
+    if softcap:
+        logits = softcapped(logits, softcap)
+        slope = 1 - (logits / softcap).square()
     peak = logits.amax(-1, keepdim=True)
     picked = logits.gather(-1, _index(target))
     probs = logits.sub_(peak).exp_()
     total = probs.sum(-1, keepdim=True)
     nll = (total.log() + peak - picked).squeeze(-1)
-    return probs.div_(total), nll.masked_fill_(target == IGNORE, 0.0)
+    return probs.div_(total), nll.masked_fill_(target == IGNORE, 0.0), slope
 
 
-def _subtract_one_hot(probs: Tensor, target: Tensor) -> None:
-    """Turn probabilities into the gradient of the loss by the logits, in place."""
+def _logits_gradient(probs: Tensor, target: Tensor, slope: Tensor | None) -> Tensor:
+    """The gradient of the loss by the logits, in the place of the probabilities."""
     probs.scatter_add_(-1, _index(target), probs.new_full((len(probs), 1), -1.0))
     probs.masked_fill_((target == IGNORE)[:, None], 0.0)
+    return probs if slope is None else probs.mul_(slope)
 
 
 def _index(target: Tensor) -> Tensor:
@@ -120,10 +165,21 @@ def _add_product(total: Tensor, probs: Tensor, hidden: Tensor) -> None:
         total += probs.T @ hidden
 
 
-def _weight_gradient(hidden: Tensor, weight: Tensor, target: Tensor, grad: Tensor) -> Tensor:
-    total = torch.zeros_like(weight, dtype=_wide(hidden.dtype))
+def _weight_gradients(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    target: Tensor,
+    weights_N: Tensor,
+    softcap: float,
+) -> tuple[Tensor, Tensor]:
+    """Those of weight and bias, where losses weigh differently."""
+    wide = _wide(hidden.dtype)
+    total, shift = torch.zeros_like(weight, dtype=wide), hidden.new_zeros(len(weight), dtype=wide)
     for part in _slices(len(hidden), rows_at_a_time(len(weight), hidden.device.type)):
-        probs, _ = _softmax_and_nll(hidden[part], weight, target[part])
-        _subtract_one_hot(probs, target[part])
-        _add_product(total, (probs * grad[part, None]).to(weight.dtype), hidden[part])
-    return total
+        own = hidden[part]
+        probs, _, slope = _softmax_and_nll(own, weight, bias, target[part], softcap)
+        grad = _logits_gradient(probs, target[part], slope).mul_(weights_N[part, None])
+        shift += grad.sum(0)
+        _add_product(total, grad.to(weight.dtype), own)
+    return total, shift

@@ -20,9 +20,10 @@ from torch import Tensor
 from danlu import discover, files
 from danlu.errors import ModelError
 from danlu.models import family as families
-from danlu.models import weights
+from danlu.models import spelling, weights
 from danlu.models.config import ModelConfig
-from danlu.models.transformer import Transformer, parameters, sinusoids
+from danlu.models.positions import sinusoids
+from danlu.models.transformer import Transformer, parameters
 from danlu.tokenizer import Tokenizer
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -65,6 +66,16 @@ def load_model(
     return _filled(config_of(folder), folder, device=device, dtype=dtype)
 
 
+def load_stack(
+    folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Transformer:
+    """The model of a folder without a use for its head, which may be missing or for another task.
+
+    Only `hidden` and `encode` may be called: the head's numbers are undefined, unless it is tied.
+    """
+    return _filled(config_of(folder), folder, device=device, dtype=dtype, headless=True)
+
+
 def config_of(folder: Path) -> ModelConfig:
     """What the model of a folder is.
 
@@ -85,7 +96,7 @@ def config_of(folder: Path) -> ModelConfig:
             expected="a run folder such as runs/demo/base, or a Hugging Face checkpoint",
             fix=_did_you_mean(folder),
         )
-    return families.read_config(files.read_json(folder / "config.json"))
+    return spelling.read_config(files.read_json(folder / "config.json"))
 
 
 def _did_you_mean(folder: Path) -> str:
@@ -106,30 +117,61 @@ def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer, where: object) 
 
 
 def _filled(
-    config: ModelConfig, folder: Path, *, device: torch.device | str, dtype: torch.dtype | None
+    config: ModelConfig,
+    folder: Path,
+    *,
+    device: torch.device | str,
+    dtype: torch.dtype | None,
+    headless: bool = False,
 ) -> Transformer:
-    with torch.device("meta"):
-        model = Transformer(config)
-    model = model.to(dtype or torch.float32).to_empty(device=device)
-    if config.tied:
-        model.head.weight = model.embed.weight
     with weights.Reader(folder) as reader:
-        fill(model, reader, folder=folder)
+        config = _as_tied(config, reader)
+        with torch.device("meta"):
+            model = Transformer(config)
+        model = model.to(dtype or torch.float32).to_empty(device=device)
+        if config.tied:
+            model.head.weight = model.embed.weight
+        fill(model, reader, folder=folder, headless=headless)
     return model
 
 
+def _as_tied(config: ModelConfig, reader: weights.Reader) -> ModelConfig:
+    """The config, with a head of its own where only the tensors say that it has one."""
+    family = families.find(config.model_type)
+    if not (config.tied and family.tied_in_name):
+        return config
+    names = family.names_of(config)
+    head, embed = f"{names['head']}.weight", f"{names['embed']}.weight"
+    if not {head, embed} <= set(reader.keys()):
+        return config
+    if torch.equal(reader.tensor(head), reader.tensor(embed)):
+        return config
+    return config.model_copy(update={"tied": False})
+
+
 @torch.no_grad()
-def fill(model: Transformer, reader: weights.Reader, *, folder: Path) -> None:
+def fill(
+    model: Transformer, reader: weights.Reader, *, folder: Path, headless: bool = False
+) -> None:
     """Copy a checkpoint's tensors into a model, one at a time.
+
+    Args:
+        model: whose parameters are filled.
+        reader: of the checkpoint.
+        folder: its name, for messages.
+        headless: the head is neither needed nor looked at; what it holds stays undefined.
 
     Raises:
         ModelError: a tensor is missing, left over, of another shape, or no numbers.
     """
-    family, mine = families.find(model.config.model_type), parameters(model)
+    c, mine = model.config, parameters(model)
+    family = families.find(c.model_type)
     theirs, missing, found = set(reader.keys()), [], []
-    for row in families.rows(family, model.config.n_layers, set(mine)):
+    for row in families.rows(family, c, set(mine)):
         name = _there(row.theirs, family, theirs)
-        if name is None:
+        if headless and row.ours[0].startswith("head"):
+            theirs.discard(row.theirs)
+        elif name is None:
             missing.append(row.theirs)
         else:
             found.append((name, row))
@@ -141,9 +183,9 @@ def fill(model: Transformer, reader: weights.Reader, *, folder: Path) -> None:
         got = [f"{len(names)} {what}: {', '.join(names[:3])}" for what, names in parts if names]
         raise ModelError(f"the tensors of {folder} do not fit its config.json", got="; ".join(got))
     for name, row in found:
-        _copy(reader, name, [mine[ours] for ours in row.ours], transposed=row.layout == "T")
+        _copy(reader, name, [mine[ours] for ours in row.ours], row)
     for name, copy in copies:
-        if name is not None and not copy.fits(reader.tensor(name)):
+        if name is not None and not headless and not copy.fits(reader.tensor(name)):
             raise ModelError(f"tensor {name} is not what config.json says", fix=copy.otherwise)
 
 
@@ -152,12 +194,11 @@ def _there(name: str, family: families.Family, names: Collection[str]) -> str | 
     return next((n for n in (name, name.removeprefix(family.prefix)) if n in names), None)
 
 
-def _copy(reader: weights.Reader, name: str, parts: list[Tensor], *, transposed: bool) -> None:
+def _copy(reader: weights.Reader, name: str, parts: list[Tensor], row: families.Row) -> None:
     tensor = reader.tensor(name)
-    rows = [len(part) for part in parts]
-    want = (sum(rows), *parts[0].shape[1:])
-    if transposed and tensor.ndim == 2:
-        tensor, want = tensor.T, want[::-1]
+    sizes = [len(part) for part in parts]
+    want = (sum(sizes), *parts[0].shape[1:])
+    want = want[::-1] if row.layout == "T" else want
     if tuple(reader.shape(name)) != want:
         raise ModelError(
             f"tensor {name} has the wrong shape", got=reader.shape(name), expected=str(want)
@@ -170,7 +211,7 @@ def _copy(reader: weights.Reader, name: str, parts: list[Tensor], *, transposed:
         )
     if not torch.isfinite(tensor).all():
         raise ModelError(f"tensor {name} holds infinities or NaN", fix="take an earlier checkpoint")
-    for part, piece in zip(parts, tensor.split(rows), strict=True):
+    for part, piece in zip(parts, row.unpacked(tensor, sizes), strict=True):
         part.copy_(piece)
 
 
@@ -191,15 +232,19 @@ class _Copy:
 
 
 def _copies(model: Transformer, family: families.Family) -> Iterator[_Copy]:
+    names, mine = family.names_of(model.config), parameters(model)
     if model.config.tied:
         yield _Copy(
-            *(family.names["head"] + ".weight", model.embed.weight, 0.0),
+            *(names["head"] + ".weight", model.embed.weight, 0.0),
             "tied, it must be the embedding: if it is another head on purpose, "
             "set tie_word_embeddings to false in config.json",
         )
-    if model.config.position == "sinusoidal":
+    for theirs, ours in family.copies.items():
+        if theirs != names["head"] + ".weight" and ours in mine:
+            yield _Copy(theirs, mine[ours], 0.0, f"it must be what {ours} is")
+    if model.config.position == "sinusoidal" and model.config.model_type != "danlu":
         yield _Copy(
-            *(family.names["position"] + ".weight", _sines(model), 0.01),
+            *(names["position"] + ".weight", _sines(model), 0.01),
             "positions are sines, it must hold them: if it was trained since, "
             "remove the key danlu from config.json, which makes them learned",
         )
@@ -218,14 +263,13 @@ def tensors(model: Transformer) -> dict[str, Tensor]:
     """
     c = model.config
     family, mine = families.find(c.model_type), parameters(model)
-    out = {}
-    for row in families.rows(family, c.n_layers, set(mine)):
-        parts = [mine[name].detach() for name in row.ours]
-        tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
-        is_turned = row.layout == "T" and tensor.ndim == 2
-        out[row.theirs] = tensor.T.contiguous() if is_turned else tensor
-    if c.position == "sinusoidal":
-        out[family.names["position"] + ".weight"] = _sines(model)
+    out = {
+        row.theirs: row.packed([mine[name].detach() for name in row.ours])
+        for row in families.rows(family, c, set(mine))
+    }
+    names = family.names_of(c)
+    if c.position == "sinusoidal" and c.model_type != "danlu":
+        out[names["position"] + ".weight"] = _sines(model)
     return out
 
 
@@ -256,14 +300,14 @@ def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
 def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) -> dict[str, Any]:
     """config.json for Hugging Face's readers."""
     name = str(dtype).removeprefix("torch.")
-    return families.write_config(config) | {
+    return {
         "dtype": name,
         "torch_dtype": name,  # transformers 4
         "bos_token_id": tokenizer.bos_id,
         "eos_token_id": tokenizer.eos_ids[0],
         "pad_token_id": tokenizer.pad_id,
         "use_cache": True,
-    }
+    } | spelling.write_config(config)  # RoBERTa counts positions from its padding's number
 
 
 def weight_bytes(model: Transformer) -> weights.Dump:

@@ -17,13 +17,17 @@ from torch import Tensor
 from danlu.models.transformer import Transformer, parameters
 
 EMBEDDING_STD = 0.02
+TABLES = tuple(f"{name}.weight" for name in ("embed", "position", "token_type", "distance", "head"))
 
 
 @torch.no_grad()
 def initialise(model: Transformer, *, seed: int) -> Transformer:
     """Draw all weights; returns the model."""
     for name, weight in parameters(model).items():
-        weight.copy_(_drawn(name, weight.shape, seed))
+        drawn = _drawn(name, weight.shape, seed)
+        if weight.ndim == 1 and not name.endswith("bias"):
+            drawn -= model.config.norm_offset
+        weight.copy_(drawn)
     return model
 
 
@@ -32,10 +36,10 @@ def _drawn(name: str, shape: torch.Size, seed: int) -> Tensor:
         return torch.zeros(shape)
     if len(shape) == 1:  # norms
         return torch.ones(shape)
-    if name.endswith(("attn.out.weight", "mlp.down.weight")):
+    if name.endswith((".out.weight", ".down.weight")):  # of attention, MLPs and experts
         return torch.zeros(shape)
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-    small = name.startswith(("embed", "position", "head"))
+    small = name.endswith(TABLES)
     std = EMBEDDING_STD if small else 1 / math.sqrt(shape[1])
     return torch.randn(shape, generator=generator) * std

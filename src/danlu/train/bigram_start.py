@@ -40,7 +40,9 @@ COUNTED = 20_000_000
 def applies(model: Transformer) -> bool:
     """Whether a model can start like this."""
     c = model.config
-    return not c.tied and c.position == "rope" and c.vocab_size <= MAX_VOCAB
+    plain = c.kind == "decoder" and c.norm_at != "sum" and not c.embed_norm and c.embed_scale == 1
+    added = c.position in ("learned", "sinusoidal")
+    return plain and not added and not c.tied and c.vocab_size <= MAX_VOCAB
 
 
 def start(

@@ -15,9 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from danlu.errors import CheckpointError
+from danlu.models.init import TABLES
 from danlu.models.transformer import parameters
 from danlu.train.muon import Muon
 from danlu.train.settings import OptimizerConfig
+
+CHOOSING = (*TABLES, "router.weight")
+"""Matrices with a row for each thing to choose from: Muon would make all rows alike in size."""
 
 
 class Part(Protocol):
@@ -164,9 +168,9 @@ def build(model: nn.Module, cfg: OptimizerConfig) -> Optimizer:
 
 
 def _kinds(named: dict[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
-    """Matrices inside the blocks; embedding, positions and head; norms and biases."""
-    hidden = {n: p for n, p in named.items() if p.ndim == 2 and n.startswith("blocks.")}
-    tables = {n: p for n, p in named.items() if p.ndim == 2 and n not in hidden}
+    """Matrices between vectors; embeddings, head and routers; norms and biases."""
+    tables = {n: p for n, p in named.items() if p.ndim == 2 and n.endswith(CHOOSING)}
+    hidden = {n: p for n, p in named.items() if p.ndim == 2 and n not in tables}
     vectors = {n: p for n, p in named.items() if p.ndim != 2}
     return hidden, tables, vectors
 

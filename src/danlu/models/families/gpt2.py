@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from danlu.models.family import Family
+from danlu.models.family import ACTIVATIONS, Family
+
+GELU = {"gelu_new": "gelu_tanh"} | ACTIVATIONS
+"""Here the older spelling comes first."""
 
 FAMILY = Family(
     architecture="GPT2LMHeadModel",
@@ -32,7 +35,7 @@ FAMILY = Family(
         "position": "learned",
         "norm": "layer",
         "gated": False,
-        "qk_norm": False,
+        "qk_norm": "none",
         "qkv_bias": True,
         "out_bias": True,
         "mlp_bias": True,
@@ -50,15 +53,7 @@ FAMILY = Family(
     },
     ignore=r"\.attn\.(masked_)?bias$",
     prefix="transformer.",
-    values={
-        "activation_function": {
-            "gelu_new": "gelu_tanh",
-            "gelu_pytorch_tanh": "gelu_tanh",
-            "gelu": "gelu",
-            "relu": "relu",
-            "silu": "silu",
-        }
-    },
+    values={"activation_function": GELU},
     more=lambda theirs: {} if theirs.get("n_inner") else {"d_ff": 4 * theirs["n_embd"]},
     back=lambda ours: {
         "n_ctx": ours.max_len,

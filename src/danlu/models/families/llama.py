@@ -6,7 +6,8 @@ from typing import Any
 
 from danlu.errors import ModelError
 from danlu.models.config import ModelConfig
-from danlu.models.family import OTHER_FAMILY, Family
+from danlu.models.family import ACTIVATIONS, Family
+from danlu.models.spelling import OTHER_FAMILY
 
 NAMES = {
     "embed": "model.embed_tokens",
@@ -31,68 +32,39 @@ KEYS = {
     "max_position_embeddings": "max_len",
     "hidden_act": "activation",
     "rms_norm_eps": "norm_eps",
-    "attention_bias": "qkv_bias out_bias",
     "tie_word_embeddings": "tied",
 }
+BIASES = {"attention_bias": "qkv_bias out_bias"}
 
-ACTIVATIONS = {
-    "hidden_act": {"silu": "silu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
-}
-
-FIXED = {"position": "rope", "norm": "rms", "gated": True}
+SPELLED = {"hidden_act": ACTIVATIONS}
+FIXED = {"position": "rope", "norm": "rms", "gated": True, "qk_norm": "none"}
+IGNORE = r"rotary_emb\.inv_freq$"
 
 
-def read_rope(theirs: dict[str, Any]) -> dict[str, Any]:
-    """The rotary base, from the nested spelling of transformers 5 or the flat one of 4.
+def divides(ours: ModelConfig) -> dict[str, Any]:
+    """Nothing, for a shape that transformers opens.
 
     Raises:
-        ModelError: positions are scaled, or the spellings contradict each other.
+        ModelError: it refuses a width that the heads do not divide, whatever head_dim is.
     """
-    bases = [theirs.get("rope_theta")]
-    for key in ("rope_parameters", "rope_scaling"):
-        nested = theirs.get(key) or {"rope_type": "default"}
-        known = isinstance(nested, dict) and not nested.keys() - {"rope_type", "type", "rope_theta"}
-        if not known or nested.get("rope_type", nested.get("type")) != "default":
-            raise ModelError(
-                f"{key} asks for rotary positions that are not supported yet",
-                got=nested,
-                expected="rope_type 'default' and rope_theta, no more",
-            )
-        bases.append(nested.get("rope_theta"))
-    different = list(dict.fromkeys(base for base in bases if base is not None))
-    if len(different) > 1:
-        raise ModelError("config.json gives two rotary bases (rope_theta)", got=different)
-    return {"rope_theta": different[0]} if different else {}
-
-
-def write_rope(ours: ModelConfig) -> dict[str, Any]:
-    """Both spellings: transformers 4 silently takes 10,000 where it finds only the new one."""
-    return {
-        "rope_parameters": {"rope_type": "default", "rope_theta": ours.rope_theta},
-        "rope_theta": ours.rope_theta,
-        "rope_scaling": None,
-    }
-
-
-def _back(ours: ModelConfig) -> dict[str, Any]:
-    if ours.d_model % ours.n_heads:  # transformers refuses to open it, whatever head_dim is
+    if ours.d_model % ours.n_heads:
         raise ModelError(
-            f"a llama checkpoint cannot say d_model = {ours.d_model} with n_heads = {ours.n_heads}",
+            f"a {ours.model_type} checkpoint cannot say d_model = {ours.d_model} "
+            f"with n_heads = {ours.n_heads}",
             expected="a multiple",
             fix=OTHER_FAMILY,
         )
-    return write_rope(ours)
+    return {}
 
 
 FAMILY = Family(
     architecture="LlamaForCausalLM",
     names=NAMES,
-    keys=KEYS | {"mlp_bias": "mlp_bias"},
-    fixed=FIXED | {"qk_norm": False},
+    keys=KEYS | BIASES | {"mlp_bias": "mlp_bias"},
+    fixed=FIXED,
     defaults={"tie_word_embeddings": False},
-    ignore=r"rotary_emb\.inv_freq$",
+    values=SPELLED,
+    back=divides,
+    ignore=IGNORE,
     prefix="model.",
-    values=ACTIVATIONS,
-    more=read_rope,
-    back=_back,
 )
