@@ -211,8 +211,8 @@ class MLP(nn.Module):
 class Mixture(nn.Module):
     """Each token goes to the k experts that its router likes best (Shazeer 2017, Fedus 2021).
 
-    After a forward pass `balance` is w · E · Σ f_e p_e, where f is the share of choices that fell on
-    an expert and p its mean probability: w · k where all are alike, more where some are preferred.
+    After a forward pass `balance` is w · E · Σ f_e p_e, where f is the share of choices that fell
+    on an expert and p its mean probability: w · k where all are alike, else more.
     """
 
     def __init__(self, c: ModelConfig) -> None:
