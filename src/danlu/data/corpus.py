@@ -9,6 +9,8 @@ removed-00000.parquet …   what cleaning took out, each with its reason
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,7 @@ class Corpus:
                 expected=f"format {FORMAT}",
                 fix="prepare it again with --force",
             )
+        check_shape(folder, manifest)
         for name, record in manifest["files"].items():
             _check_size(folder / name, record["bytes"])
         return cls(folder, manifest)
@@ -110,6 +113,34 @@ class Corpus:
                     expected=record["sha256"],
                     fix="prepare the corpus again with --force",
                 )
+
+
+_SHAPE = {"files": dict, "recipe": dict, "counts": dict, "removed": dict, "sources": list}
+_PART = re.compile(rf"(?:{'|'.join(PARTS)})-\d+\.parquet")
+
+
+def check_shape(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check that a manifest has what every reader of it relies on, whoever wrote it.
+
+    Raises:
+        DataError: something is absent or of another kind, or a file is not one of the folder.
+    """
+    wrong = [name for name, kind in _SHAPE.items() if not isinstance(manifest.get(name), kind)]
+    if not wrong:
+        for name, record in manifest["files"].items():
+            known = record if isinstance(record, dict) else {}
+            sound = isinstance(known.get("bytes"), int) and isinstance(known.get("sha256"), str)
+            if not _PART.fullmatch(name) or not sound:
+                wrong.append(f"files: {name}")
+        if not all(isinstance(row, dict) and "file" in row for row in manifest["sources"]):
+            wrong.append("sources")
+    if wrong:
+        raise DataError(
+            f"{folder / MANIFEST} is damaged",
+            got=f"nothing sensible under {', '.join(wrong)}",
+            expected="a manifest as `danlu prepare` writes it",
+            fix="prepare the corpus again with --force",
+        )
 
 
 def is_corpus(path: Path) -> bool:
@@ -168,6 +199,22 @@ def swap(new: Path, out: Path, disk: files.Disk) -> None:
         raise
     disk.fsync_dir(out.parent)
     disk.rmtree(old)
+
+
+def real_folder(out: Path) -> Path:
+    """An output where it really lies: behind a link, which stays.
+
+    Raises:
+        ResourceError: no folder can be there: its name is too long, or a part of it is a file.
+        ConfigError: it has a NUL in its name.
+    """
+    try:
+        real = Path(os.path.realpath(out))
+        with files.explained(out, "use"), contextlib.suppress(FileNotFoundError):
+            real.stat()
+    except ValueError:
+        raise ConfigError(f"no folder can be called {str(out)!r}", fix="another --out") from None
+    return real
 
 
 def make_way(out: Path, *, force: bool) -> None:

@@ -8,38 +8,26 @@ inside an archive is not opened.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
 import stat
 from bisect import bisect
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from danlu import discover, files
 from danlu.data import archives, encoding, formats, hub, naming, places, remote, urls
 from danlu.data.formats import readers as readers
+from danlu.data.found import Found as Found
+from danlu.data.found import Skipped
 from danlu.data.naming import sound_name
 from danlu.data.source_file import SourceFile as SourceFile
 from danlu.data.source_file import unreadable as unreadable
 from danlu.errors import DataError
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What `expand` found."""
-
-    files: list[SourceFile]
-    skipped: dict[str, int]
-    """Files that were left out, by reason."""
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files where they lie; of members of archives, unpacked."""
-        return sum(file.bytes for file in self.files)
 
 
 def expand(
@@ -48,18 +36,20 @@ def expand(
     encoding: str = "auto",
     text_field: str = "",
     skip: Path | None = None,
+    skip_broken: bool = False,
 ) -> Found:
     """All readable files under `paths`, each once, sorted by name within each path.
 
     A string may be a URL (see `remote`). Members of an archive come in its own order.
-    `skip` is a folder that is never entered: the output, where it lies inside the input.
+    `skip` is a folder that is never entered: the output, where it lies inside the input. With
+    `skip_broken` files and archives that cannot be opened are noted and left out.
 
     Raises:
         DataError: a path is missing (the message has the nearest spelling), holds no text, cannot
             be opened, or is a binary file; or an archive is broken or unsafe.
     """
     found: list[SourceFile] = []
-    skipped: Counter[str] = Counter()
+    skipped = Skipped(broken_too=skip_broken)
     seen = {_real(skip)} if skip else set()
     begins: list[tuple[int, str]] = []  # how many files were found before which path
     for given in paths:
@@ -71,9 +61,11 @@ def expand(
             found += _remote(given, seen, skipped)
             continue
         for root in _globbed(urls.local(str(given)) or Path(given)):
+            broken = len(skipped.broken)
             new = _under(root, seen, skipped)
-            if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
-                raise _nothing(f"the folder {root}", skipped)
+            nothing = not new and len(skipped.broken) == broken and _is_folder(root)
+            if nothing and not any(f.path.is_relative_to(root) for f in found):
+                raise skipped.nothing(f"the folder {root}")
             found += new
     named = [
         replace(file, given=begins[bisect(begins, number, key=itemgetter(0)) - 1][1])
@@ -81,7 +73,9 @@ def expand(
     ]
     if encoding != "auto" or text_field:
         named = [replace(file, encoding=encoding, text_field=text_field) for file in named]
-    return Found(named, dict(sorted(skipped.items())))
+    if not named and skipped.broken:
+        raise skipped.nothing("what was given")
+    return Found(named, dict(sorted(skipped.items())), skipped.broken)
 
 
 def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
@@ -99,7 +93,7 @@ def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
     return {source: files.hash_of(group) for source, group in groups.items()}
 
 
-def _on_hub(name: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+def _on_hub(name: str, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The data set that a name such as hf:owner/name stands for, as one file to read."""
     if name in seen:
         skipped["given twice"] += 1
@@ -117,36 +111,42 @@ def _globbed(given: Path) -> list[Path]:
     if matches := sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207 - absolute too
         return [Path(match) for match in matches]
     parent = given.parent
-    siblings = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+    siblings: list[str] = []
+    with contextlib.suppress(OSError):
+        siblings = sorted(p.name for p in parent.iterdir())
     hint = discover.nearest(given.name, siblings)
     fix = f"did you mean {parent / hint}?" if hint else ""
     if url := urls.repaired(str(given)):
         fix = f"did you mean {url}? (in Python give URLs as strings, not as Path)"
-    elif not parent.is_dir():
+    elif not _is_folder(parent):
         fix = f"there is no folder {parent} either"
     raise DataError(f"there is no file or folder {given}", expected="a path to text files", fix=fix)
 
 
-def _under(root: Path, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+def _under(root: Path, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The files at or under one existing path that were not seen before."""
-    if not root.is_dir():
+    found: list[SourceFile] = []
+    if not _is_folder(root):
         resolved = _real(root)
         if resolved in seen:
             skipped["given twice"] += 1
             return []
         seen.add(resolved)
-        return _named(examine(root, sound_name(root.name)), str(root), skipped)
-    found: list[SourceFile] = []
+        name = sound_name(root.name)
+        with skipped.unless_broken(name):
+            found = _named(examine(root, name), str(root), skipped)
+        return found
     for path in _walk(root, seen, skipped):
         if formats.is_licence(path.name):
             skipped["a licence text"] += 1
             continue
         name = sound_name(path.relative_to(root).as_posix())
-        found += _readable(examine(path, name, in_folder=True), skipped)
+        with skipped.unless_broken(name):
+            found += _readable(examine(path, name, in_folder=True), skipped)
     return found
 
 
-def _remote(url: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+def _remote(url: str, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The files at or under a URL that were not seen before."""
     found: list[SourceFile] = []
     for root, listed in remote.found(url):
@@ -155,21 +155,24 @@ def _remote(url: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]
         if len(fresh) < len(listed):
             skipped["given twice"] += len(listed) - len(fresh)
         new: list[SourceFile] = []
+        broken = len(skipped.broken)
         for entry in fresh:
             name = sound_name(entry.name)
             if entry.url == root:
-                new += _named(_examine_remote(entry, name), urls.shown(root), skipped)
+                with skipped.unless_broken(name):
+                    new += _named(_examine_remote(entry, name), urls.shown(root), skipped)
             elif reason := _skip_by_name(name, opens=False):
                 skipped[reason] += 1
             else:
-                new += _readable(_examine_remote(entry, name, in_folder=True), skipped)
-        if not new and (fresh or not listed):
-            raise _nothing(urls.shown(root), skipped)
+                with skipped.unless_broken(name):
+                    new += _readable(_examine_remote(entry, name, in_folder=True), skipped)
+        if not new and len(skipped.broken) == broken and (fresh or not listed):
+            raise skipped.nothing(urls.shown(root))
         found += new
     return found
 
 
-def _named(result: SourceFile | str, place: str, skipped: Counter[str]) -> list[SourceFile]:
+def _named(result: SourceFile | str, place: str, skipped: Skipped) -> list[SourceFile]:
     """A file that the user named, or what is in it.
 
     Raises:
@@ -179,11 +182,11 @@ def _named(result: SourceFile | str, place: str, skipped: Counter[str]) -> list[
         raise encoding.binary(place, result)
     found = _readable(result, skipped)
     if not found:
-        raise _nothing(f"the archive {place}", skipped)
+        raise skipped.nothing(f"the archive {place}")
     return found
 
 
-def _readable(result: SourceFile | str, skipped: Counter[str]) -> list[SourceFile]:
+def _readable(result: SourceFile | str, skipped: Skipped) -> list[SourceFile]:
     """The file; of an archive what is in it; nothing, but counted, where it is no text."""
     if isinstance(result, str):
         skipped[result] += 1
@@ -224,26 +227,44 @@ def _member(archive: SourceFile, entry: archives.Entry) -> SourceFile | str:
     )
 
 
-def _walk(folder: Path, seen: set[str], skipped: Counter[str]) -> Iterator[Path]:
+def _walk(folder: Path, seen: set[str], skipped: Skipped) -> Iterator[Path]:
     """Files under a folder in order of their names, depth first, each real path once."""
-    resolved = _real(folder)
-    if resolved in seen:
-        return
-    seen.add(resolved)
-    try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    for path in entries:
-        if path.name.startswith("."):
+    pending = [(folder, _real(folder))]  # no recursion: folders nest deeper than Python's stack
+    while pending:
+        path, resolved = pending.pop()
+        if path.name.startswith(".") and path is not folder:
             skipped["hidden"] += 1
-        elif path.is_dir():
-            yield from _walk(path, seen, skipped)
-        elif _real(path) in seen:
+        elif _is_folder(path):
+            if resolved not in seen:
+                seen.add(resolved)
+                with skipped.unless_broken(sound_name(path.name)):
+                    pending += reversed(_listed(path, resolved))
+        elif resolved in seen:
             skipped["given twice"] += 1
         else:
-            seen.add(_real(path))
+            seen.add(resolved)
             yield path
+
+
+def _listed(folder: Path, resolved: str) -> list[tuple[Path, str]]:
+    """What is in a folder, in order, each with its path without links."""
+    try:
+        inside = sorted(folder.iterdir(), key=lambda path: path.name)
+        # `realpath` looks at every part of a path: in deep folders that takes minutes
+        return [
+            (path, _real(path) if path.is_symlink() else str(Path(resolved, path.name)))
+            for path in inside
+        ]
+    except OSError as error:
+        raise unreadable(folder, error) from None
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one; no error where one may not look."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _real(path: Path) -> str:
@@ -307,14 +328,4 @@ def _examine_remote(entry: remote.Entry, name: str, *, in_folder: bool = False) 
         found.compression,
         url=entry.url,
         version=entry.version,
-    )
-
-
-def _nothing(place: str, skipped: Counter[str]) -> DataError:
-    reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(skipped.items()))
-    return DataError(
-        f"there is no text in {place}",
-        got=f"only files that were skipped: {reasons}" if skipped else "an empty folder",
-        expected=f"text, or files ending in {' '.join(sorted(readers()))}, also compressed",
-        fix="check the path, or convert the files to text",
     )
