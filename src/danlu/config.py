@@ -147,7 +147,8 @@ def _refused(stop: SystemExit, prog: str) -> ConfigError | None:
     """The error of a flag's value that is against a rule of ours; tyro would wrap it in its own."""
     cause, inside = stop.__context__, ""
     while cause is not None and not isinstance(cause, ValidationError):
-        inside = cause.arg if isinstance(getattr(cause, "arg", None), str) else inside
+        given = getattr(cause, "arg", "")  # tyro's own error: which part of the settings
+        inside = given if isinstance(given, str) else inside
         cause = cause.__context__
     if cause is None:
         return None
