@@ -29,7 +29,7 @@ T_95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78}
 
 def corpora(texts: list[Path], work: Path) -> tuple[danlu.Corpus, danlu.Corpus, list[str]]:
     """Raw and cleaned text without passages of the held-out texts, and these."""
-    first = danlu.prepare(texts, work / "first", PrepareSettings(held_out=0.03))
+    first = danlu.prepare(texts, work / "first", PrepareSettings(held_out=0.01))
     held_out = [document.text for document in first.documents("held_out")]
     path = work / "held_out.jsonl"
     path.write_text("\n".join(json.dumps({"text": text}) for text in held_out), "utf-8")
@@ -80,7 +80,7 @@ def main() -> None:
                 model = trained(tokenize(corpus, tokenizer).tokens("train"), args.steps, seed)
                 found[label] = measure(model)
                 print(seed, label, found[label], flush=True)
-            differences.append(found["clean"].bits_per_byte - found["raw"].bits_per_byte)
+            differences.append(found["clean"]["bits_per_byte"] - found["raw"]["bits_per_byte"])
     mean, n = statistics.mean(differences), len(differences)
     if n > 1:
         half = T_95[n - 1] * statistics.stdev(differences) / n**0.5

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from danlu import config, discover
-from danlu.commands import finetune, pretrain
+from danlu.commands import finetune, prepare, pretrain
 from danlu.config import Config, parse_yaml
 from danlu.errors import ConfigError
 
@@ -164,7 +164,10 @@ def test_no_command_has_more_than_60_settings_or_three_levels(name: str) -> None
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_recipe_is_a_complete_experiment(path: Path) -> None:
-    cls = finetune.Config if "base" in yaml.safe_load(path.read_text()) else pretrain.Config
+    keys = yaml.safe_load(path.read_text())
+    cls: type[Config] = pretrain.Config
+    if "base" in keys or "steps" in keys:
+        cls = finetune.Config if "base" in keys else prepare.Config
 
     made = config.read(cls, path)
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import danlu
 
 ROOT = Path(danlu.__file__).parent
@@ -108,7 +110,8 @@ def test_a_misspelt_public_name() -> None:
         raise AssertionError
 
 
-def test_the_english_and_the_chinese_readme_say_the_same() -> None:
+@pytest.mark.parametrize("name", ["README", "docs/corpus"])
+def test_the_english_and_the_chinese_text_have_the_same_commands(name: str) -> None:
     import re
 
     here = Path(__file__).parents[1]
@@ -117,6 +120,6 @@ def test_the_english_and_the_chinese_readme_say_the_same() -> None:
             re.sub(r"\s*#.*", "", block)
             for block in re.findall(r"^```\w+\n.*?^```", text, re.MULTILINE | re.DOTALL)
         ]
-        for text in ((here / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
+        for text in ((here / f"{name}{end}").read_text("utf-8") for end in (".md", ".zh.md"))
     ]
     assert blocks[0] == blocks[1]

@@ -147,8 +147,8 @@ def _refused(stop: SystemExit, prog: str) -> ConfigError | None:
     """The error of a flag's value that is against a rule of ours; tyro would wrap it in its own."""
     cause, inside = stop.__context__, ""
     while cause is not None and not isinstance(cause, ValidationError):
-        given = getattr(cause, "arg", "")  # tyro's own error: which part of the settings
-        inside = given if isinstance(given, str) else inside
+        arg = getattr(cause, "arg", None)
+        inside = arg if isinstance(arg, str) else inside
         cause = cause.__context__
     if cause is None:
         return None

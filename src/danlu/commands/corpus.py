@@ -65,7 +65,7 @@ class Config(config.Config):
     """who, forget: folders to look for training runs in."""
 
     copies: bool = True
-    """forget: also documents of the same text under other ids."""
+    """forget: also copies and near-duplicates under other ids."""
 
     out: Path | None = None
     """forget: folder for the new corpus. report: where to write the page."""

@@ -3,13 +3,13 @@
     danlu prepare my_texts                     a folder, files or 'globs*.jsonl.gz', to ./corpus
     danlu prepare poems.csv --text-field body --out runs/poems/corpus
     danlu prepare poems news --mix poems 1 news 3     a quarter of the training text are poems
-    danlu prepare hf:owner/name/config@split   a data set of the Hugging Face hub
-    danlu prepare books.zip s3://bucket/texts hf://datasets/me/poems
+    danlu prepare recipes/corpus.yaml my_texts every step as a file says it
+    danlu prepare books.zip s3://bucket/texts hf:owner/name/config@split
     danlu prepare                              no text of your own: Python's documentation
 
-Reads .txt .md .jsonl .json .csv .tsv .parquet and other text, also compressed (gz, zst, bz2, xz),
-in archives (zip, tar) and at URLs (s3, https …: pip install 'danlu[remote]'). What is taken out is
-counted with its reason and kept beside the rest.
+Reads text, rows (jsonl, csv, parquet, arrow), web pages, docx, epub, source code, wiki dumps, PDF
+and web archives; packed or not, in zip and tar, at URLs, and data sets by name. What is taken out
+is counted with its reason and kept beside the rest. docs/corpus.md explains steps and settings.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ so that everything that was read can be counted and shown afterwards. Steps know
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -85,7 +86,30 @@ def steps(settings: PrepareSettings) -> list[Step]:
     """The cleaning steps of some settings, in order."""
     have = discover.names("danlu.data.steps")
     names = [name for name in settings.steps if name in have]
-    return [discover.find("danlu.data.steps", name, "step").build(settings) for name in names]
+    return [_learned(name, settings) if name in LEARN else _step(name, settings) for name in names]
+
+
+LEARN = ("contamination", "perplexity", "classifier")
+"""Steps that read other files first; a process does that once."""
+_LEARNED: dict[str, tuple[str, Step]] = {}
+
+
+def _step(name: str, settings: PrepareSettings) -> Step:
+    step: Step = discover.find("danlu.data.steps", name, "step").build(settings)
+    return step
+
+
+def _learned(name: str, settings: PrepareSettings) -> Step:
+    """A copy of the step as it was built for these settings and files, without counts."""
+    from danlu.data import inputs  # here, because not all who know rows read files
+
+    own, other = settings.perplexity, settings.classifier
+    paths = [*settings.contamination.against, own.like, other.good, other.bad]
+    marks = inputs.fingerprints(inputs.expand(filter(None, paths)).files) if any(paths) else {}
+    key = f"{settings.model_dump_json()} {marks}"
+    if name not in _LEARNED or _LEARNED[name][0] != key:
+        _LEARNED[name] = key, _step(name, settings)
+    return copy.copy(_LEARNED[name][1])
 
 
 def comparisons(settings: PrepareSettings) -> list[Comparison]:

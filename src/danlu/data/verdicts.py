@@ -33,26 +33,29 @@ def near(
     >>> near(chain, np.array([0.9, 0.8]), np.array([[9, 9], [9, 9]]), "first")[0].tolist()
     [[2], [1]]
     """
-    size_of = dict(zip(pairs.ravel().tolist(), sizes.ravel().tolist(), strict=True))
-    neighbours: dict[int, list[tuple[int, float]]] = {}
-    for a, b, value in zip(*pairs.tolist(), similarities.tolist(), strict=True):
-        neighbours.setdefault(a, []).append((b, value))
-        neighbours.setdefault(b, []).append((a, value))
+    documents, ends = np.unique(pairs, return_inverse=True)
+    ends = ends.reshape(pairs.shape)
+    size = np.zeros(len(documents), np.int64)
+    size[ends.ravel()] = sizes.ravel()
+    by_preference = np.lexsort((documents, -size)) if keep == "longest" else np.arange(len(size))
+    rank = np.empty(len(size), np.int64)
+    rank[by_preference] = np.arange(len(size))
 
-    def preference(document: int) -> tuple[int, int]:
-        return (-size_of[document] if keep == "longest" else 0, document)
+    both, values = np.concatenate([ends, ends[::-1]], axis=1), np.tile(similarities, 2)
+    order = np.lexsort((rank[both[1]], -values, both[0]))  # of each: the most similar one first
+    other, values = both[1][order], values[order]
+    first = np.searchsorted(both[0][order], np.arange(len(size) + 1))
 
-    twin: dict[int, tuple[int, float]] = {}
-    kept: set[int] = set()
-    for document in sorted(neighbours, key=preference):
-        alike = [(other, value) for other, value in neighbours[document] if other in kept]
-        if alike:
-            twin[document] = min(alike, key=lambda one: (-one[1], preference(one[0])))
-        else:
-            kept.add(document)
-    gone = sorted(twin)
-    found = np.array([gone, [twin[document][0] for document in gone]], np.uint64).reshape(2, -1)
-    return found, np.array([twin[document][1] for document in gone])
+    twin = np.full(len(size), -1, np.int64)
+    alike = np.zeros(len(size))
+    for document in by_preference.tolist():
+        mine = slice(first[document], first[document + 1])
+        kept = np.flatnonzero((rank[other[mine]] < rank[document]) & (twin[other[mine]] < 0))
+        if len(kept):
+            twin[document] = other[mine][kept[0]]
+            alike[document] = values[mine][kept[0]]
+    gone = np.flatnonzero(twin >= 0)
+    return np.stack([documents[gone], documents[twin[gone]]]), alike[gone]
 
 
 def clusters(found: keys.U64) -> dict[str, Any]:

@@ -54,8 +54,12 @@ class Ray:
         self._mine = True
         there = {"address": self.address} if "://" in self.address else {}
         here = {} if there else {"num_cpus": self.processes or None, "include_dashboard": False}
+        quiet = {"log_to_driver": False, "logging_level": "error"}
         try:
-            ray.init(**there, **here, log_to_driver=False, logging_level="error")
+            try:
+                ray.init(**there, **here, **quiet)
+            except ValueError:  # a cluster is running here already, and has its own size
+                ray.init(**there, **quiet)
         except (ConnectionError, RuntimeError) as error:
             raise ResourceError(
                 f"cannot connect to {self.address}",

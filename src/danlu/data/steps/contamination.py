@@ -47,7 +47,8 @@ class Contamination:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The same rows; contaminated ones are removed as `contaminated: file`."""
         if self.against and not self._known:
-            self._known = [(file.name, self._read(file)) for file in self.against]
+            self._known += [(file.name, self._read(file)) for file in self.against]
+        self._counts = {}  # copies of a step share what they know, and count for themselves
         for batch in batches:
             removed = batch.column("removed").to_pylist()
             for name, known in self._known:
