@@ -206,25 +206,40 @@ def real_folder(out: Path) -> Path:
 
     Raises:
         ResourceError: no folder can be there: its name is too long, or a part of it is a file.
-        ConfigError: it has a NUL in its name.
+        ConfigError: its name has a NUL in it, or is not UTF-8.
     """
     try:
         real = Path(os.path.realpath(out))
+        str(real).encode()  # Arrow opens nothing else
         with files.explained(out, "use"), contextlib.suppress(FileNotFoundError):
             real.stat()
     except ValueError:
-        raise ConfigError(f"no folder can be called {str(out)!r}", fix="another --out") from None
+        raise ConfigError(
+            f"no corpus can be in {str(out)!r}",
+            expected="a folder with a name in UTF-8, without NUL",
+            fix="another --out",
+        ) from None
     return real
+
+
+def check_kind(out: Path) -> None:
+    """Check that what is at an output, if anything is, is a folder: a device is not replaced.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if os.path.lexists(out) and not out.is_dir():
+        what = "a file" if out.is_file() else "not a folder"
+        raise ConfigError(f"{out} is {what}", expected="a folder to write", fix="another --out")
 
 
 def make_way(out: Path, *, force: bool) -> None:
     """Check that a corpus may be written at `out`.
 
     Raises:
-        ConfigError: a file is there, or a folder with other things; or a corpus, without `force`.
+        ConfigError: no folder is there, or one with other things; or a corpus, without `force`.
     """
-    if out.is_file():
-        raise ConfigError(f"{out} is a file", expected="a folder to write", fix="another --out")
+    check_kind(out)
     if not out.is_dir() or not any(out.iterdir()):
         return
     if not is_corpus(out):

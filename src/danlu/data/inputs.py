@@ -14,13 +14,13 @@ import glob
 import os
 import stat
 from bisect import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from danlu import discover, files
-from danlu.data import archives, encoding, formats, hub, naming, places, remote, urls
+from danlu.data import archives, encoding, folders, formats, hub, naming, places, remote, urls
 from danlu.data.formats import readers as readers
 from danlu.data.found import Found as Found
 from danlu.data.found import Skipped
@@ -50,23 +50,16 @@ def expand(
     """
     found: list[SourceFile] = []
     skipped = Skipped(broken_too=skip_broken)
-    seen = {_real(skip)} if skip else set()
+    seen = {folders.real(skip)} if skip else set()
     begins: list[tuple[int, str]] = []  # how many files were found before which path
     for given in paths:
         begins.append((len(found), str(given)))
         if hub.is_name(given):
             found += _on_hub(str(given), seen, skipped)
-            continue
-        if isinstance(given, str) and urls.is_url(given):
+        elif isinstance(given, str) and urls.is_url(given):
             found += _remote(given, seen, skipped)
-            continue
-        for root in _globbed(urls.local(str(given)) or Path(given)):
-            broken = len(skipped.broken)
-            new = _under(root, seen, skipped)
-            nothing = not new and len(skipped.broken) == broken and _is_folder(root)
-            if nothing and not any(f.path.is_relative_to(root) for f in found):
-                raise skipped.nothing(f"the folder {root}")
-            found += new
+        else:
+            found += _local(given, found, seen, skipped)
     named = [
         replace(file, given=begins[bisect(begins, number, key=itemgetter(0)) - 1][1])
         for number, file in enumerate(naming.apart(found))
@@ -103,6 +96,27 @@ def _on_hub(name: str, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     return [SourceFile(Path(name), name, "hugging_face", found.bytes, 0, version=found.commit)]
 
 
+def _local(
+    given: Path | str, before: list[SourceFile], seen: set[str], skipped: Skipped
+) -> list[SourceFile]:
+    """The files at or under a path or pattern that were not seen `before`."""
+    if not str(given):
+        raise DataError(
+            "there is no file or folder ''",
+            expected="a path to text files",
+            fix="this folder is called .",
+        )
+    found: list[SourceFile] = []
+    for root in _globbed(urls.local(str(given)) or Path(given)):
+        broken = len(skipped.broken)
+        new = _under(root, seen, skipped)
+        nothing = not new and len(skipped.broken) == broken and folders.is_folder(root)
+        if nothing and not any(file.path.is_relative_to(root) for file in [*before, *found]):
+            raise skipped.nothing(f"the folder {root}")
+        found += new
+    return found
+
+
 def _globbed(given: Path) -> list[Path]:
     """The paths that a path stands for: itself, or what matches its `*`, `?` or `[…]`."""
     given = given.expanduser()
@@ -118,7 +132,7 @@ def _globbed(given: Path) -> list[Path]:
     fix = f"did you mean {parent / hint}?" if hint else ""
     if url := urls.repaired(str(given)):
         fix = f"did you mean {url}? (in Python give URLs as strings, not as Path)"
-    elif not _is_folder(parent):
+    elif not folders.is_folder(parent):
         fix = f"there is no folder {parent} either"
     raise DataError(f"there is no file or folder {given}", expected="a path to text files", fix=fix)
 
@@ -126,8 +140,8 @@ def _globbed(given: Path) -> list[Path]:
 def _under(root: Path, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The files at or under one existing path that were not seen before."""
     found: list[SourceFile] = []
-    if not _is_folder(root):
-        resolved = _real(root)
+    if not folders.is_folder(root):
+        resolved = folders.real(root)
         if resolved in seen:
             skipped["given twice"] += 1
             return []
@@ -136,7 +150,7 @@ def _under(root: Path, seen: set[str], skipped: Skipped) -> list[SourceFile]:
         with skipped.unless_broken(name):
             found = _named(examine(root, name), str(root), skipped)
         return found
-    for path in _walk(root, seen, skipped):
+    for path in folders.walk(root, seen, skipped):
         if formats.is_licence(path.name):
             skipped["a licence text"] += 1
             continue
@@ -225,51 +239,6 @@ def _member(archive: SourceFile, entry: archives.Entry) -> SourceFile | str:
         member=entry.member,
         notes={},
     )
-
-
-def _walk(folder: Path, seen: set[str], skipped: Skipped) -> Iterator[Path]:
-    """Files under a folder in order of their names, depth first, each real path once."""
-    pending = [(folder, _real(folder))]  # no recursion: folders nest deeper than Python's stack
-    while pending:
-        path, resolved = pending.pop()
-        if path.name.startswith(".") and path is not folder:
-            skipped["hidden"] += 1
-        elif _is_folder(path):
-            if resolved not in seen:
-                seen.add(resolved)
-                with skipped.unless_broken(sound_name(path.name)):
-                    pending += reversed(_listed(path, resolved))
-        elif resolved in seen:
-            skipped["given twice"] += 1
-        else:
-            seen.add(resolved)
-            yield path
-
-
-def _listed(folder: Path, resolved: str) -> list[tuple[Path, str]]:
-    """What is in a folder, in order, each with its path without links."""
-    try:
-        inside = sorted(folder.iterdir(), key=lambda path: path.name)
-        # `realpath` looks at every part of a path: in deep folders that takes minutes
-        return [
-            (path, _real(path) if path.is_symlink() else str(Path(resolved, path.name)))
-            for path in inside
-        ]
-    except OSError as error:
-        raise unreadable(folder, error) from None
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether it is one; no error where one may not look."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def _real(path: Path) -> str:
-    """The path without links; unlike `Path.resolve` no error for a link that leads to itself."""
-    return os.path.realpath(path)
 
 
 def _skip_by_name(name: str, *, opens: bool = True) -> str:
