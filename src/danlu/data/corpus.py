@@ -126,21 +126,37 @@ def check_shape(folder: Path, manifest: dict[str, Any]) -> None:
         DataError: something is absent or of another kind, or a file is not one of the folder.
     """
     wrong = [name for name, kind in _SHAPE.items() if not isinstance(manifest.get(name), kind)]
-    if not wrong:
-        for name, record in manifest["files"].items():
-            known = record if isinstance(record, dict) else {}
-            sound = isinstance(known.get("bytes"), int) and isinstance(known.get("sha256"), str)
-            if not _PART.fullmatch(name) or not sound:
-                wrong.append(f"files: {name}")
-        if not all(isinstance(row, dict) and "file" in row for row in manifest["sources"]):
-            wrong.append("sources")
-    if wrong:
+    if wrong := wrong or list(_misshapen(manifest)):
         raise DataError(
             f"{folder / MANIFEST} is damaged",
             got=f"nothing sensible under {', '.join(wrong)}",
             expected="a manifest as `danlu prepare` writes it",
             fix="prepare the corpus again with --force",
         )
+
+
+def _misshapen(manifest: dict[str, Any]) -> Iterator[str]:
+    """What is not as it should be inside the parts of a manifest."""
+    for name, record in manifest["files"].items():
+        if not _PART.fullmatch(name) or not _has(record, bytes=int, sha256=str):
+            yield f"files: {name}"
+    counted = {name: manifest["counts"].get(name) for name in ("kept", "train", "held_out")}
+    for name, amount in [*counted.items(), *manifest["removed"].items()]:
+        if not _has(amount, documents=int, bytes=int):
+            yield f"counts: {name}"
+    if not _has(manifest["recipe"], steps=list) or not all(
+        isinstance(step, str) for step in manifest["recipe"]["steps"]
+    ):
+        yield "recipe: steps"
+    if not all(_has(row, file=str) for row in manifest["sources"]):
+        yield "sources"
+
+
+def _has(record: object, **fields: type) -> bool:
+    """Whether it is an object with these fields, of these types."""
+    return isinstance(record, dict) and all(
+        isinstance(record.get(name), kind) for name, kind in fields.items()
+    )
 
 
 def is_corpus(path: Path) -> bool:
