@@ -139,6 +139,15 @@ def test_a_bug_leaves_its_traceback_in_a_file(
     assert "KeyError: 1" in (here / "danlu-error.log").read_text()
 
 
+def test_a_bug_with_a_name_that_is_not_utf_8_is_told_too(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    stand_in(monkeypatch, lambda: {}["caf\udce9"])
+    assert cli.main(["report", "caf\udce9"]) == 70
+    assert "danlu-error.log" in capsys.readouterr().err
+    assert "caf\\udce9" in (here / "danlu-error.log").read_text()
+
+
 def test_verbose_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     def work() -> None:
         raise DataError("bad rows")

@@ -247,8 +247,9 @@ def _bug(error: Exception, words: list[str], options: Options) -> int:
 
     text = "".join(traceback.format_exception(error))
     path = Path("danlu-error.log")
+    said = f"danlu {' '.join(words)}\n{text}"
     try:
-        files.write_atomic(path, f"danlu {' '.join(words)}\n{text}".encode(), sync=False)
+        files.write_atomic(path, said.encode(errors="backslashreplace"), sync=False)
         where = f"the traceback is in {path}; please attach it to a report"
     except DanluError:
         where = text

@@ -326,7 +326,8 @@ def hash_of(*values: object) -> str:
     True
     """
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    encoded = text.encode(errors="surrogatepass")  # names of files need not be UTF-8
+    return hashlib.sha256(encoded).hexdigest()[:16]
 
 
 def free_bytes(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,10 @@ def show(cfg: Config) -> dict[str, Any]:
         "parent": (m.get("parent") or {}).get("sha256"),
         "advice": [said(item) for item in (m.get("diversity") or {}).get("advice", [])],
         "tables": {title: rows for title, rows in tables.items() if rows},
-        "next": [f"danlu corpus sample {corpus.folder}", f"danlu corpus report {corpus.folder}"],
+        "next": [
+            shlex.join(["danlu", "corpus", action, f"{corpus.folder}"])
+            for action in ("sample", "report")
+        ],
     }
 
 
@@ -129,10 +133,12 @@ def forget(cfg: Config) -> dict[str, Any]:
         "was made from: delete what must go, or `danlu prepare` reads it again",
         "retrain": [_run(run) for run in runs],
         "next": [
-            *(f"danlu pretrain {run.run / 'run.yaml'} --data.corpus {cfg.out} --out NEW"
-              for run in runs if run.via == "corpus"),
+            f"{shlex.join(['danlu', 'pretrain', str(run.run / 'run.yaml')])} "
+            f"{shlex.join(['--data.corpus', str(cfg.out), '--out', 'NEW'])}"
+            for run in runs
+            if run.via == "corpus"
         ],
-    }  # fmt: skip
+    }
 
 
 def display(result: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ is counted with its reason and kept beside the rest. docs/corpus.md explains ste
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Config(PrepareSettings):
     """Replace a corpus that is there already."""
 
     skip_broken: bool = False
-    """Go on where a file cannot be read to its end, and report it, instead of stopping."""
+    """Go on where a file or archive cannot be read, and report it, instead of stopping."""
 
     processes: int = Field(0, ge=0)
     """Worker processes; 0 takes all cores. The corpus does not depend on it."""
@@ -50,7 +51,7 @@ class Config(PrepareSettings):
 
 def run(cfg: Config) -> dict[str, Any]:
     """Write the corpus; returns its counts, what was removed and why, and what to do next."""
-    found = prepare.look(cfg.paths, cfg.out, cfg)
+    found = prepare.look(cfg.paths, cfg.out, cfg, skip_broken=cfg.skip_broken)
     corpus = prepare.prepare(
         cfg.paths,
         cfg.out,
@@ -74,21 +75,24 @@ def run(cfg: Config) -> dict[str, Any]:
         "split_by": manifest["split_by"],
         "tables": {title: rows for title, rows in mixed.items() if rows},
         "next": [
-            f"danlu tokenizer {cfg.out} --out {cfg.out.parent / 'tokenizer'}",
-            f"danlu demo {' '.join(map(str, cfg.paths))}".rstrip(),
+            shlex.join(
+                ["danlu", "tokenizer", f"{cfg.out}", "--out", f"{cfg.out.parent / 'tokenizer'}"]
+            ),
+            shlex.join(["danlu", "demo", *cfg.paths]),
         ],
     }
 
 
 def plan(cfg: Config) -> dict[str, Any]:
     """What would be read, and where it would go; nothing is read or written."""
-    found = prepare.look(cfg.paths, cfg.out, cfg)
+    found = prepare.look(cfg.paths, cfg.out, cfg, skip_broken=cfg.skip_broken)
     return {
         "files": len(found.files),
         "bytes": found.bytes,
         "readers": dict(sorted(Counter(file.reader for file in found.files).items())),
         "first": [file.name for file in found.files[:10]],
         "skipped": found.skipped,
+        "broken": list(found.broken.values()),
         "steps": list(cfg.steps),
         "out": str(cfg.out),
     }

@@ -11,6 +11,7 @@ the run only; what those lack, the page leaves out.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ def run(cfg: Config) -> dict[str, Any]:
     return {
         **result,
         "next": [
-            *([] if cfg.open else [f"danlu report {cfg.run} --open"]),
-            *[f"danlu chat {folder}" for folder in chat[:1]],
+            *([] if cfg.open else [f"danlu report {shlex.quote(str(cfg.run))} --open"]),
+            *[f"danlu chat {shlex.quote(str(folder))}" for folder in chat[:1]],
         ],
     }
 

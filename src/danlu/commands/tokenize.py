@@ -8,6 +8,7 @@ interruption nothing half is left, and the same command begins again.
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ def run(cfg: Config) -> dict[str, Any]:
         "sha256": made.sha256,
         "new": is_new,
         **({"seconds": seconds, "mb_per_s": size / 1e6 / seconds} if is_new else {}),
-        "next": [f"danlu pretrain --data.corpus {cfg.corpus} --data.tokenizer {cfg.tokenizer}"],
+        "next": [
+            f"danlu pretrain --data.corpus {shlex.quote(str(cfg.corpus))} "
+            f"--data.tokenizer {shlex.quote(str(cfg.tokenizer))}"
+        ],
     }
 
 
@@ -94,6 +98,6 @@ def _corpus(path: Path) -> Corpus:
         raise DataError(
             f"{path} is text that was not prepared",
             expected="a corpus, as `danlu prepare` writes it",
-            fix=f"danlu prepare {path} --out corpus && danlu tokenize corpus",
+            fix=f"danlu prepare {shlex.quote(str(path))} --out corpus && danlu tokenize corpus",
         )
     return Corpus.open(path)

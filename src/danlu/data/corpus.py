@@ -9,6 +9,8 @@ removed-00000.parquet …   what cleaning took out, each with its reason
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,7 @@ class Corpus:
                 expected=f"format {FORMAT}",
                 fix="prepare it again with --force",
             )
+        check_shape(folder, manifest)
         for name, record in manifest["files"].items():
             _check_size(folder / name, record["bytes"])
         return cls(folder, manifest)
@@ -110,6 +113,50 @@ class Corpus:
                     expected=record["sha256"],
                     fix="prepare the corpus again with --force",
                 )
+
+
+_SHAPE = {"files": dict, "recipe": dict, "counts": dict, "removed": dict, "sources": list}
+_PART = re.compile(rf"(?:{'|'.join(PARTS)})-\d+\.parquet")
+
+
+def check_shape(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check that a manifest has what every reader of it relies on, whoever wrote it.
+
+    Raises:
+        DataError: something is absent or of another kind, or a file is not one of the folder.
+    """
+    wrong = [name for name, kind in _SHAPE.items() if not isinstance(manifest.get(name), kind)]
+    if wrong := wrong or list(_misshapen(manifest)):
+        raise DataError(
+            f"{folder / MANIFEST} is damaged",
+            got=f"nothing sensible under {', '.join(wrong)}",
+            expected="a manifest as `danlu prepare` writes it",
+            fix="prepare the corpus again with --force",
+        )
+
+
+def _misshapen(manifest: dict[str, Any]) -> Iterator[str]:
+    """What is not as it should be inside the parts of a manifest."""
+    for name, record in manifest["files"].items():
+        if not _PART.fullmatch(name) or not _has(record, bytes=int, sha256=str):
+            yield f"files: {name}"
+    counted = {name: manifest["counts"].get(name) for name in ("kept", "train", "held_out")}
+    for name, amount in [*counted.items(), *manifest["removed"].items()]:
+        if not _has(amount, documents=int, bytes=int):
+            yield f"counts: {name}"
+    if not _has(manifest["recipe"], steps=list) or not all(
+        isinstance(step, str) for step in manifest["recipe"]["steps"]
+    ):
+        yield "recipe: steps"
+    if not all(_has(row, file=str) for row in manifest["sources"]):
+        yield "sources"
+
+
+def _has(record: object, **fields: type) -> bool:
+    """Whether it is an object with these fields, of these types."""
+    return isinstance(record, dict) and all(
+        isinstance(record.get(name), kind) for name, kind in fields.items()
+    )
 
 
 def is_corpus(path: Path) -> bool:
@@ -170,14 +217,45 @@ def swap(new: Path, out: Path, disk: files.Disk) -> None:
     disk.rmtree(old)
 
 
+def real_folder(out: Path) -> Path:
+    """An output where it really lies: behind a link, which stays.
+
+    Raises:
+        ResourceError: no folder can be there: its name is too long, or a part of it is a file.
+        ConfigError: its name has a NUL in it, or is not UTF-8.
+    """
+    try:
+        real = Path(os.path.realpath(out))
+        str(real).encode()  # Arrow opens nothing else
+        with files.explained(out, "use"), contextlib.suppress(FileNotFoundError):
+            real.stat()
+    except ValueError:
+        raise ConfigError(
+            f"no corpus can be in {str(out)!r}",
+            expected="a folder with a name in UTF-8, without NUL",
+            fix="another --out",
+        ) from None
+    return real
+
+
+def check_kind(out: Path) -> None:
+    """Check that what is at an output, if anything is, is a folder: a device is not replaced.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if os.path.lexists(out) and not out.is_dir():
+        what = "a file" if out.is_file() else "not a folder"
+        raise ConfigError(f"{out} is {what}", expected="a folder to write", fix="another --out")
+
+
 def make_way(out: Path, *, force: bool) -> None:
     """Check that a corpus may be written at `out`.
 
     Raises:
-        ConfigError: a file is there, or a folder with other things; or a corpus, without `force`.
+        ConfigError: no folder is there, or one with other things; or a corpus, without `force`.
     """
-    if out.is_file():
-        raise ConfigError(f"{out} is a file", expected="a folder to write", fix="another --out")
+    check_kind(out)
     if not out.is_dir() or not any(out.iterdir()):
         return
     if not is_corpus(out):

@@ -8,38 +8,26 @@ inside an archive is not opened.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
 import stat
 from bisect import bisect
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from danlu import discover, files
-from danlu.data import archives, encoding, formats, hub, naming, places, remote, urls
+from danlu.data import archives, encoding, folders, formats, hub, naming, places, remote, urls
 from danlu.data.formats import readers as readers
+from danlu.data.found import Found as Found
+from danlu.data.found import Skipped
 from danlu.data.naming import sound_name
 from danlu.data.source_file import SourceFile as SourceFile
 from danlu.data.source_file import unreadable as unreadable
 from danlu.errors import DataError
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What `expand` found."""
-
-    files: list[SourceFile]
-    skipped: dict[str, int]
-    """Files that were left out, by reason."""
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files where they lie; of members of archives, unpacked."""
-        return sum(file.bytes for file in self.files)
 
 
 def expand(
@@ -48,40 +36,39 @@ def expand(
     encoding: str = "auto",
     text_field: str = "",
     skip: Path | None = None,
+    skip_broken: bool = False,
 ) -> Found:
     """All readable files under `paths`, each once, sorted by name within each path.
 
     A string may be a URL (see `remote`). Members of an archive come in its own order.
-    `skip` is a folder that is never entered: the output, where it lies inside the input.
+    `skip` is a folder that is never entered: the output, where it lies inside the input. With
+    `skip_broken` files and archives that cannot be opened are noted and left out.
 
     Raises:
         DataError: a path is missing (the message has the nearest spelling), holds no text, cannot
             be opened, or is a binary file; or an archive is broken or unsafe.
     """
     found: list[SourceFile] = []
-    skipped: Counter[str] = Counter()
-    seen = {_real(skip)} if skip else set()
+    skipped = Skipped(broken_too=skip_broken)
+    seen = {folders.real(skip)} if skip else set()
     begins: list[tuple[int, str]] = []  # how many files were found before which path
     for given in paths:
         begins.append((len(found), str(given)))
         if hub.is_name(given):
             found += _on_hub(str(given), seen, skipped)
-            continue
-        if isinstance(given, str) and urls.is_url(given):
+        elif isinstance(given, str) and urls.is_url(given):
             found += _remote(given, seen, skipped)
-            continue
-        for root in _globbed(urls.local(str(given)) or Path(given)):
-            new = _under(root, seen, skipped)
-            if not new and root.is_dir() and not any(f.path.is_relative_to(root) for f in found):
-                raise _nothing(f"the folder {root}", skipped)
-            found += new
+        else:
+            found += _local(given, found, seen, skipped)
     named = [
         replace(file, given=begins[bisect(begins, number, key=itemgetter(0)) - 1][1])
         for number, file in enumerate(naming.apart(found))
     ]
     if encoding != "auto" or text_field:
         named = [replace(file, encoding=encoding, text_field=text_field) for file in named]
-    return Found(named, dict(sorted(skipped.items())))
+    if not named and skipped.broken:
+        raise skipped.nothing("what was given")
+    return Found(named, dict(sorted(skipped.items())), skipped.broken)
 
 
 def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
@@ -99,7 +86,7 @@ def fingerprints(listed: Iterable[SourceFile]) -> dict[str, str]:
     return {source: files.hash_of(group) for source, group in groups.items()}
 
 
-def _on_hub(name: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+def _on_hub(name: str, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The data set that a name such as hf:owner/name stands for, as one file to read."""
     if name in seen:
         skipped["given twice"] += 1
@@ -107,6 +94,27 @@ def _on_hub(name: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile
     seen.add(name)
     found = hub.find(hub.parse(name))
     return [SourceFile(Path(name), name, "hugging_face", found.bytes, 0, version=found.commit)]
+
+
+def _local(
+    given: Path | str, before: list[SourceFile], seen: set[str], skipped: Skipped
+) -> list[SourceFile]:
+    """The files at or under a path or pattern that were not seen `before`."""
+    if not str(given):
+        raise DataError(
+            "there is no file or folder ''",
+            expected="a path to text files",
+            fix="this folder is called .",
+        )
+    found: list[SourceFile] = []
+    for root in _globbed(urls.local(str(given)) or Path(given)):
+        broken = len(skipped.broken)
+        new = _under(root, seen, skipped)
+        nothing = not new and len(skipped.broken) == broken and folders.is_folder(root)
+        if nothing and not any(file.path.is_relative_to(root) for file in [*before, *found]):
+            raise skipped.nothing(f"the folder {root}")
+        found += new
+    return found
 
 
 def _globbed(given: Path) -> list[Path]:
@@ -117,36 +125,42 @@ def _globbed(given: Path) -> list[Path]:
     if matches := sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207 - absolute too
         return [Path(match) for match in matches]
     parent = given.parent
-    siblings = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+    siblings: list[str] = []
+    with contextlib.suppress(OSError):
+        siblings = sorted(p.name for p in parent.iterdir())
     hint = discover.nearest(given.name, siblings)
     fix = f"did you mean {parent / hint}?" if hint else ""
     if url := urls.repaired(str(given)):
         fix = f"did you mean {url}? (in Python give URLs as strings, not as Path)"
-    elif not parent.is_dir():
+    elif not folders.is_folder(parent):
         fix = f"there is no folder {parent} either"
     raise DataError(f"there is no file or folder {given}", expected="a path to text files", fix=fix)
 
 
-def _under(root: Path, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+def _under(root: Path, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The files at or under one existing path that were not seen before."""
-    if not root.is_dir():
-        resolved = _real(root)
+    found: list[SourceFile] = []
+    if not folders.is_folder(root):
+        resolved = folders.real(root)
         if resolved in seen:
             skipped["given twice"] += 1
             return []
         seen.add(resolved)
-        return _named(examine(root, sound_name(root.name)), str(root), skipped)
-    found: list[SourceFile] = []
-    for path in _walk(root, seen, skipped):
+        name = sound_name(root.name)
+        with skipped.unless_broken(name):
+            found = _named(examine(root, name), str(root), skipped)
+        return found
+    for path in folders.walk(root, seen, skipped):
         if formats.is_licence(path.name):
             skipped["a licence text"] += 1
             continue
         name = sound_name(path.relative_to(root).as_posix())
-        found += _readable(examine(path, name, in_folder=True), skipped)
+        with skipped.unless_broken(name):
+            found += _readable(examine(path, name, in_folder=True), skipped)
     return found
 
 
-def _remote(url: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]:
+def _remote(url: str, seen: set[str], skipped: Skipped) -> list[SourceFile]:
     """The files at or under a URL that were not seen before."""
     found: list[SourceFile] = []
     for root, listed in remote.found(url):
@@ -155,21 +169,24 @@ def _remote(url: str, seen: set[str], skipped: Counter[str]) -> list[SourceFile]
         if len(fresh) < len(listed):
             skipped["given twice"] += len(listed) - len(fresh)
         new: list[SourceFile] = []
+        broken = len(skipped.broken)
         for entry in fresh:
             name = sound_name(entry.name)
             if entry.url == root:
-                new += _named(_examine_remote(entry, name), urls.shown(root), skipped)
+                with skipped.unless_broken(name):
+                    new += _named(_examine_remote(entry, name), urls.shown(root), skipped)
             elif reason := _skip_by_name(name, opens=False):
                 skipped[reason] += 1
             else:
-                new += _readable(_examine_remote(entry, name, in_folder=True), skipped)
-        if not new and (fresh or not listed):
-            raise _nothing(urls.shown(root), skipped)
+                with skipped.unless_broken(name):
+                    new += _readable(_examine_remote(entry, name, in_folder=True), skipped)
+        if not new and len(skipped.broken) == broken and (fresh or not listed):
+            raise skipped.nothing(urls.shown(root))
         found += new
     return found
 
 
-def _named(result: SourceFile | str, place: str, skipped: Counter[str]) -> list[SourceFile]:
+def _named(result: SourceFile | str, place: str, skipped: Skipped) -> list[SourceFile]:
     """A file that the user named, or what is in it.
 
     Raises:
@@ -179,11 +196,11 @@ def _named(result: SourceFile | str, place: str, skipped: Counter[str]) -> list[
         raise encoding.binary(place, result)
     found = _readable(result, skipped)
     if not found:
-        raise _nothing(f"the archive {place}", skipped)
+        raise skipped.nothing(f"the archive {place}")
     return found
 
 
-def _readable(result: SourceFile | str, skipped: Counter[str]) -> list[SourceFile]:
+def _readable(result: SourceFile | str, skipped: Skipped) -> list[SourceFile]:
     """The file; of an archive what is in it; nothing, but counted, where it is no text."""
     if isinstance(result, str):
         skipped[result] += 1
@@ -222,33 +239,6 @@ def _member(archive: SourceFile, entry: archives.Entry) -> SourceFile | str:
         member=entry.member,
         notes={},
     )
-
-
-def _walk(folder: Path, seen: set[str], skipped: Counter[str]) -> Iterator[Path]:
-    """Files under a folder in order of their names, depth first, each real path once."""
-    resolved = _real(folder)
-    if resolved in seen:
-        return
-    seen.add(resolved)
-    try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    for path in entries:
-        if path.name.startswith("."):
-            skipped["hidden"] += 1
-        elif path.is_dir():
-            yield from _walk(path, seen, skipped)
-        elif _real(path) in seen:
-            skipped["given twice"] += 1
-        else:
-            seen.add(_real(path))
-            yield path
-
-
-def _real(path: Path) -> str:
-    """The path without links; unlike `Path.resolve` no error for a link that leads to itself."""
-    return os.path.realpath(path)
 
 
 def _skip_by_name(name: str, *, opens: bool = True) -> str:
@@ -307,14 +297,4 @@ def _examine_remote(entry: remote.Entry, name: str, *, in_folder: bool = False) 
         found.compression,
         url=entry.url,
         version=entry.version,
-    )
-
-
-def _nothing(place: str, skipped: Counter[str]) -> DataError:
-    reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(skipped.items()))
-    return DataError(
-        f"there is no text in {place}",
-        got=f"only files that were skipped: {reasons}" if skipped else "an empty folder",
-        expected=f"text, or files ending in {' '.join(sorted(readers()))}, also compressed",
-        fix="check the path, or convert the files to text",
     )

@@ -19,7 +19,16 @@ import danlu
 from danlu import discover, files, log
 from danlu.data import inputs, judging, mixture, parts, reading, rows, split
 from danlu.data.advice import advice
-from danlu.data.corpus import FORMAT, MANIFEST, Corpus, is_corpus, make_way, swap
+from danlu.data.corpus import (
+    FORMAT,
+    MANIFEST,
+    Corpus,
+    check_shape,
+    is_corpus,
+    make_way,
+    real_folder,
+    swap,
+)
 from danlu.data.diversity import Diversity
 from danlu.data.executors import Executor
 from danlu.data.executors.serial import Serial
@@ -31,7 +40,7 @@ from danlu.data.sources import python_docs
 from danlu.data.stages.deal import IN_HELD_OUT, SURVIVORS
 from danlu.data.steps import contamination
 from danlu.data.tally import Amount, Tally
-from danlu.data.work import Task, Work
+from danlu.data.work import PLAN, Task, Work
 from danlu.errors import ConfigError, DataError
 
 HELD_OUT = "held_out"
@@ -61,8 +70,8 @@ def prepare(
         ConfigError: something else is at `out`; the message says what differs.
         ResourceError: the disk is full, or another process writes there.
     """
-    settings, disk, out = settings or PrepareSettings(), disk or files.Disk(), out.absolute()
-    found = look(paths, out, settings)
+    settings, disk, out = settings or PrepareSettings(), disk or files.Disk(), real_folder(out)
+    found = look(paths, out, settings, skip_broken=skip_broken)
     recipe = _recipe(settings, "files" if paths else "python_docs", skip_broken)
     if not force and (same := _existing(out, recipe, found.files)):
         log.say(f"{out} holds this corpus already: nothing to do")
@@ -87,17 +96,41 @@ def prepare(
     return Corpus.open(out)
 
 
-def look(paths: Sequence[Path | str], out: Path, settings: PrepareSettings) -> Found:
+def look(
+    paths: Sequence[Path | str], out: Path, settings: PrepareSettings, *, skip_broken: bool = False
+) -> Found:
     """The files that would be read, without reading them.
 
     Raises:
         DataError: a path is missing, or holds no text.
+        ConfigError: the corpus would be written where the text is.
     """
     if not paths:
         return Found(python_docs.find(), {})
+    out = real_folder(out)
+    for path in paths:
+        if _is_same(path, out):
+            raise ConfigError(
+                "the corpus would be written where the text is",
+                got=str(path),
+                expected="a folder of its own; it may lie in the folder with the text",
+                fix="another --out",
+            )
     return inputs.expand(
-        paths, encoding=settings.encoding, text_field=settings.text_field, skip=out
+        paths,
+        encoding=settings.encoding,
+        text_field=settings.text_field,
+        skip=out,
+        skip_broken=skip_broken,
     )
+
+
+def _is_same(path: Path | str, folder: Path) -> bool:
+    """Whether a path leads to a folder that is there."""
+    try:
+        return folder.samefile(path)
+    except (OSError, ValueError):
+        return False
 
 
 class _Preparation:
@@ -113,7 +146,7 @@ class _Preparation:
         if "contamination" in self.settings.steps:
             later.append(HELD_OUT)
         self.tally = Tally([step.name for step in self.steps], later)
-        self.account = reading.Account()
+        self.account = reading.Account(broken=dict(found.broken))
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.portions = 0
         self.key = ""
@@ -253,9 +286,17 @@ class _Preparation:
         return merged
 
     def _nothing(self) -> DataError:
+        if not self.tally.read.documents:
+            why = next(iter(self.account.broken.values()), "")
+            return DataError(
+                "there is no text in the files",
+                got=f"nothing that can be read, for example: {why}" if why else NO_TEXT,
+                expected="files with text in them",
+                fix="check the paths; --text-field and --encoding say where and what the text is",
+            )
         return DataError(
             "nothing is left of the text",
-            got=self.tally.funnel() if self.tally.read.documents else NO_TEXT,
+            got=self.tally.funnel(),
             expected="documents that pass the cleaning",
             fix="lower --min-characters, raise --repetition, or leave out a step with --steps",
         )
@@ -283,7 +324,7 @@ def _working(out: Path, disk: files.Disk) -> Iterator[Work]:
     """The work folder of an output, for this process alone; gone when the corpus is complete.
 
     After an interruption or an error it stays if a portion was finished, so that the same command
-    goes on from there.
+    goes on from there, and that is said.
     """
     folder = out.with_name(f".{out.name}.work")
     with files.Lock(folder):
@@ -291,7 +332,9 @@ def _working(out: Path, disk: files.Disk) -> Iterator[Work]:
         try:
             yield work
         except BaseException:
-            if not any(folder.glob("clean/*.json")):
+            if (folder / PLAN).is_file() and any(folder.glob("clean/*.json")):
+                log.say(f"what is finished is kept in {folder}: the same command goes on from it")
+            else:
                 with contextlib.suppress(OSError):
                     files.Disk().rmtree(folder)
             raise
@@ -326,6 +369,7 @@ def _existing(out: Path, recipe: Mapping[str, Any], listed: Sequence[SourceFile]
     if not is_corpus(out):
         return None
     manifest = files.read_json(out / MANIFEST)
+    check_shape(out, manifest)
     if differences := _differences(manifest, recipe, listed):
         raise ConfigError(
             f"{out} holds a corpus that was made otherwise",
@@ -348,7 +392,7 @@ def _differences(
     old = manifest.get("recipe", {})
     names = dict.fromkeys([*old, *recipe])
     changes = [f"{n}: {old.get(n)} → {recipe.get(n)}" for n in names if old.get(n) != recipe.get(n)]
-    before = {row["file"]: row["fingerprint"] for row in manifest.get("sources", [])}
+    before = {row["file"]: row.get("fingerprint") for row in manifest.get("sources", [])}
     now = inputs.fingerprints(listed)
     if recipe["source"] == old.get("source"):
         changes += [f"{name}: gone" for name in before if name not in now]

@@ -156,8 +156,11 @@ def say_what_was_odd(account: Account) -> None:
         if total:
             log.warn(f"{total:,} {what}: {_some(list(counts))}")
     _say_what_was_left_out(account)
+    if account.duplicate_ids:
+        log.say(f"{account.duplicate_ids:,} ids came up again: they are now a~2, a~3 …")
     for name, reason in account.broken.items():
-        log.warn(f"{name} is broken and was left where the fault is: {reason}")
+        named = reason if name in reason else f"{name}: {reason}"
+        log.warn(f"not read to its end: {named}")
 
 
 def _say_what_was_left_out(account: Account) -> None:

@@ -74,6 +74,7 @@ def choose_field(rows: list[dict[str, Any]], file: SourceFile) -> str:
             f"{file.name} has no field with text",
             got=f"fields: {', '.join(map(repr, sizes)) or '(none)'}",
             expected="a field of strings, best named `text`",
+            fix="leave the file out, or write its text into such a field",
         )
     return max(sizes, key=lambda name: sizes[name])
 
@@ -124,7 +125,12 @@ def _sound(text: str, file: SourceFile) -> str:
 
 def not_json(where: str, line: str, error: Exception) -> DataError:
     """The error for a line or file that should be JSON."""
-    reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+    if isinstance(error, json.JSONDecodeError):
+        reason = error.msg
+    elif isinstance(error, RecursionError):
+        reason = "nested too deep"
+    else:  # Python's limit on what `int` reads
+        reason = "a number of too many digits"
     return DataError(
         f"{where} is not JSON: {reason.lower()}",
         got=line[:80],

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from danlu import files, log
 from danlu.data import mixture, token_stream
-from danlu.data.corpus import Corpus, replacing
+from danlu.data.corpus import Corpus, check_kind, replacing
 from danlu.errors import ConfigError, DataError
 from danlu.tokenizer import Tokenizer
 
@@ -112,6 +112,7 @@ def tokenize(corpus: Corpus, tokenizer: Tokenizer, *, folder: Path | None = None
 
 def _check_place(folder: Path) -> None:
     """Refuse to replace what are no shards."""
+    check_kind(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "train.bin").is_file():
         raise ConfigError(
             f"{folder} holds something that is not token shards",

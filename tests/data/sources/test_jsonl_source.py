@@ -111,10 +111,10 @@ def test_a_bad_line_is_named(tmp_path: Path, read: Read) -> None:
 def test_hostile_json(tmp_path: Path, read: Read) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": ' + "[" * 100_000 + "\n")
-    with pytest.raises(DataError, match=r"a\.jsonl:1 is not JSON: recursionerror"):
+    with pytest.raises(DataError, match=r"a\.jsonl:1 is not JSON: nested too deep"):
         read(path)
     path.write_text('{"text": "a", "n": ' + "9" * 9_000 + "}\n")
-    with pytest.raises(DataError, match=r"a\.jsonl:1 is not JSON"):
+    with pytest.raises(DataError, match=r"a\.jsonl:1 is not JSON: a number of too many digits"):
         read(path)
 
 

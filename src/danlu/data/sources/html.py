@@ -68,6 +68,7 @@ def read(file: SourceFile) -> Iterator[Document]:
         raise DataError(
             f"{file.name} is no page that a browser could show",
             got=f"more than {_page.MAX_DEPTH:,} elements inside each other, or attributes in one",
+            expected="fewer, as in any page that is meant to be read",
             fix="leave it out",
         ) from None
     if not page.text.strip():

@@ -95,6 +95,9 @@ def _row(value: Any, where: str, line: str) -> dict[str, Any]:
         return {"text": value}
     if not isinstance(value, dict):
         raise DataError(
-            f"{where} is no record", got=line[:80], expected='an object such as {"text": "…"}'
+            f"{where} is no record",
+            got=line[:80],
+            expected='an object such as {"text": "…"}',
+            fix="repair that line, or take it out",
         )
     return value

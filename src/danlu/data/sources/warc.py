@@ -68,8 +68,9 @@ def _records(file: SourceFile) -> Iterator[tuple[Any, int]]:
             raise _broken(file, records.offset, str(error)) from None
         if record is None:
             break
-        if not record.rec_headers.get_header("Content-Length"):
-            raise _broken(file, records.offset, "a record without its length")
+        length = record.rec_headers.get_header("Content-Length") or "none"
+        if not length.strip().isdecimal():
+            raise _broken(file, records.offset, f"a record whose length is {length[:20]}")
         yield record, records.offset
     if records.offset != source.offset:  # warcio takes a header that was cut for the end
         raise _broken(file, records.offset, "a record that ends in its header")
@@ -98,7 +99,7 @@ def _document(record: Any, offset: int, file: SourceFile) -> Document | None:
 def _text(record: Any, name: str) -> _page.Page | str:
     """What a record says, or why it is left out; nothing for records that are about others."""
     if record.rec_type not in ("response", "conversion"):
-        return "" if record.rec_type == "warcinfo" else f"{record.rec_type}_records"
+        return "" if record.rec_type == "warcinfo" else f"{record.rec_type or 'untyped'}_records"
     headers = record.http_headers if record.rec_type == "response" else record.rec_headers
     if headers is None:
         return "responses_that_are_not_http"
