@@ -192,7 +192,7 @@ def _opening(cursor: _Cursor) -> tuple[int, int]:
         raise cursor.bad(f"it starts with {magic!r}, not with b'GGUF'")
     version = cursor.number("I")
     if version not in (2, 3):
-        swapped = version.to_bytes(4, "big") in ((2).to_bytes(4, "little"), b"\3\0\0\0")
+        swapped = version in (2 << 24, 3 << 24)
         raise ModelError(
             f"{cursor.path} cannot be read",
             got="big-endian byte order" if swapped else f"version {version} of the format",
