@@ -12,6 +12,7 @@ import tokenizers
 from danlu.errors import ModelError
 from danlu.models.gguf import pretokenizers, vocabulary
 from danlu.models.gguf.header import read_header
+from danlu.models.gguf.tokenizer_files import tokenizer_files
 from danlu.tokenizer import Tokenizer, encode_chat
 from danlu.types import Message
 
@@ -63,7 +64,7 @@ def file(path: Path, fill: Any, arch: str = "llama", **more: Any) -> Path:
 
 def made(path: Path, fill: Any, arch: str = "llama", **more: Any) -> dict[str, bytes]:
     header = read_header(file(path, fill, arch, **more))
-    return vocabulary.tokenizer_files(vocabulary.read(header, VOCAB), max_len=64)
+    return tokenizer_files(vocabulary.read(header, VOCAB), max_len=64)
 
 
 def folder(path: Path, contents: dict[str, bytes]) -> Path:

@@ -76,12 +76,10 @@ def find(header: Header) -> Architecture:
     name = header.metadata.get("general.architecture")
     have = discover.names(TABLES)
     if not isinstance(name, str) or name not in have:
-        near = discover.nearest(name, have) if isinstance(name, str) else None
         raise ModelError(
             f"{header.path} is of an architecture that is not supported",
             got=name,
             expected=", ".join(have),
-            fix=f"{near} is; is this a relative of it?" if near else "",
         )
     found: Architecture = discover.find(TABLES, name, "architecture").ARCHITECTURE
     return found

@@ -22,6 +22,7 @@ from danlu.models import weights
 from danlu.models.gguf import architecture, numbers, vocabulary
 from danlu.models.gguf.architecture import Move
 from danlu.models.gguf.header import Header, opened, read_header
+from danlu.models.gguf.tokenizer_files import tokenizer_files
 from danlu.models.gguf.vocabulary import Vocabulary
 
 PIECE = 16 << 20
@@ -99,7 +100,7 @@ def _small_files(config: dict[str, Any], tokens: Vocabulary, dtype: str) -> dict
     context = config.get("max_position_embeddings", config.get("n_positions"))
     assert isinstance(context, int)
     return {
-        **vocabulary.tokenizer_files(tokens, max_len=context),
+        **tokenizer_files(tokens, max_len=context),
         "generation_config.json": files.json_bytes(ids | {"eos_token_id": ends}),
         "config.json": files.json_bytes(config | ids | more),
     }

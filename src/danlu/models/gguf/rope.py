@@ -85,7 +85,7 @@ def llama3_divisors(head_dim: int, base: float, factor: float, context: int) -> 
     """By what each frequency is divided: 1 for fast ones, `factor` for slow, smooth between.
 
     >>> [round(n, 2) for n in llama3_divisors(8, 500_000.0, 8.0, 8192)]
-    [1.0, 1.0, 8.0, 8.0]
+    [1.0, 1.0, 2.69, 8.0]
     """
     divisors = []
     for pair in range(0, head_dim, 2):
