@@ -279,6 +279,13 @@ def test_scores_that_are_wrong(value, tmp_path):
         made(tmp_path, only("scores", value, sentencepiece))
 
 
+def test_a_template_that_is_no_text(tmp_path):
+    fill = lambda writer: (byte_level(writer), writer.kv_data[0].pop("tokenizer.chat_template"))  # noqa: E731
+    assert "chat_template.jinja" not in made(tmp_path, fill)
+    with pytest.raises(ModelError, match="chat_template cannot be used"):
+        made(tmp_path, fill, chat_template=["a", "b"])
+
+
 def test_gpt2s_own_files_need_no_name_of_the_cut(tmp_path):
     core = json.loads(made(tmp_path, only("pre", None), "gpt2")["tokenizer.json"])
     assert core["pre_tokenizer"]["use_regex"] is True

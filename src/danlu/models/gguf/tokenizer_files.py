@@ -20,7 +20,7 @@ from danlu.errors import ModelError
 from danlu.models.gguf import merges, pretokenizers
 from danlu.models.gguf.header import Header
 from danlu.models.gguf.pretokenizers import Cut
-from danlu.models.gguf.vocabulary import CONTROL, UNUSED, USER, Vocabulary
+from danlu.models.gguf.vocabulary import CONTROL, UNUSED, USER, Vocabulary, wrong
 from danlu.tokenizer.bytelevel import BYTE_OF, spelled
 
 Json = dict[str, Any]
@@ -48,8 +48,11 @@ def tokenizer_files(vocabulary: Vocabulary, *, max_len: int) -> dict[str, bytes]
         "padding_side": "left",
     }
     made = {"tokenizer.json": text}
-    template = vocabulary.header.metadata.get("tokenizer.chat_template")
-    if isinstance(template, str):
+    key = "tokenizer.chat_template"
+    template = vocabulary.header.metadata.get(key)
+    if template is not None:
+        if not isinstance(template, str):
+            raise wrong(vocabulary.header, key, template, "a text")
         config["chat_template"] = template
         made["chat_template.jinja"] = template.encode()
     made["tokenizer_config.json"] = files.json_bytes(config)
