@@ -37,6 +37,7 @@ ORDER = (
     "finetune",
     "generate",
     "chat",
+    "import",
     "report",
     "doctor",
 )

@@ -17,7 +17,7 @@ import math
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
 from itertools import pairwise
@@ -351,6 +351,30 @@ def _nothing(folder: Path) -> ModelError:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A tensor that is made when its turn to be written comes, as parts in the order of its bytes.
+
+    So a model can be written that would not fit into memory.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    parts: Callable[[], Iterator[torch.Tensor]]
+
+    def numel(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they take."""
+        return self.numel() * self.dtype.itemsize
+
+
+Written = torch.Tensor | Later
+
+
+@dataclass(frozen=True, slots=True)
 class Dump:
     """The bytes of a safetensors file, as parts that are made while one iterates; repeatable.
 
@@ -359,17 +383,28 @@ class Dump:
 
     nbytes: int
     _header: bytes
-    _tensors: tuple[torch.Tensor, ...]
+    _tensors: tuple[Written, ...]
 
     def __iter__(self) -> Iterator[files.Bytes]:
         yield self._header
         for tensor in self._tensors:
-            yield _bytes_of(tensor)
+            if isinstance(tensor, Later):
+                yield from _in_parts(tensor)
+            else:
+                yield _bytes_of(tensor)
 
 
-def dump(
-    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] = {"format": "pt"}
-) -> Dump:
+def _in_parts(tensor: Later) -> Iterator[files.Bytes]:
+    """The bytes of its parts, which must be as many as the header says."""
+    left = tensor.nbytes
+    for part in tensor.parts():
+        assert part.dtype == tensor.dtype and part.nbytes <= left, (part.dtype, part.nbytes, left)
+        left -= part.nbytes
+        yield _bytes_of(part)
+    assert not left, left
+
+
+def dump(tensors: Mapping[str, Written], metadata: Mapping[str, str] = {"format": "pt"}) -> Dump:
     """A safetensors file of these tensors, byte by byte what `safetensors.torch.save` makes.
 
     Dense tensors on the CPU are not copied; others are, one at a time.
@@ -402,7 +437,7 @@ def dump(
 
 
 def dump_sharded(
-    tensors: Mapping[str, torch.Tensor],
+    tensors: Mapping[str, Written],
     *,
     max_bytes: int,
     metadata: Mapping[str, str] = {"format": "pt"},
@@ -412,7 +447,7 @@ def dump_sharded(
     Tensors keep their order; one that is larger than `max_bytes` gets a shard of its own.
     """
     _check(tensors)
-    groups: list[dict[str, torch.Tensor]] = [{}]
+    groups: list[dict[str, Written]] = [{}]
     room = max_bytes
     for name, tensor in tensors.items():
         room -= tensor.nbytes
@@ -433,8 +468,9 @@ def dump_sharded(
     return {**result, INDEX: files.json_bytes(index)}
 
 
-def _check(tensors: Mapping[str, torch.Tensor]) -> None:
+def _check(written: Mapping[str, Written]) -> None:
     """Refuse what has no bytes, no code, or bytes that another tensor has too."""
+    tensors = {name: t for name, t in written.items() if not isinstance(t, Later)}
     for name, t in tensors.items():
         dense = t.layout is torch.strided and t.device.type != "meta"
         if not dense or t.dtype not in _CODES or name == "__metadata__":

@@ -1,0 +1,1 @@
+"""How llama.cpp spells each architecture: one file each, named as `general.architecture` says."""
