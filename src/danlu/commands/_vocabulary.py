@@ -151,16 +151,13 @@ def sentences(figures: dict[str, Any]) -> Iterator[str]:
         f" ({rates})" if len(languages) > 1 else ""
     )
     own, unknown = coverage["characters_with_a_token"], coverage["unknown_tokens"]
+    spelled = f"{own:.2%} of the characters have a token of their own, the rest are bytes"
     if figures["lossless"]:
-        yield (
-            f"any text comes back unchanged; {own:.2%} of the characters have a token of their own,"
-            " the rest are spelled in bytes"
-        )
+        yield f"any text comes back unchanged; {spelled}"
     else:
-        yield (
-            "text does NOT come back unchanged: white space changes, and "
-            f"{unknown:.2%} of the tokens are [UNK]"
-        )
+        what = "; ".join(figures["losses"])
+        rest = spelled if not unknown else f"{unknown:.2%} of the tokens are [UNK]"
+        yield f"text does NOT come back unchanged: {what}. {rest}"
     for name, found in figures["words"].items():
         yield (
             f"{found['share']:.0%} of the {found['words']} most frequent words ({name}) "

@@ -38,6 +38,11 @@ NONCHARACTERS = [chr(c) for c in range(0xFDD0, 0xFDF0)]
 """Code points that Unicode reserves for such internal use; text should never hold them."""
 
 
+WHITE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+WHITE += "\u2028\u2029\u202f\u205f\u3000"
+"""What Unicode calls white space, which the library takes away behind some special tokens."""
+
+
 @dataclass(slots=True)
 class Encoded:
     """A conversation as ids; `trained[i]`: token i is part of an answer or ends one."""
@@ -111,9 +116,15 @@ class _Renderer:
         pieces = list(self._pieces(text))
         end = max((n for n, (_, control) in enumerate(pieces) if control), default=len(pieces))
         for number, (piece, is_control) in enumerate(pieces):
-            ids = [self.tokenizer.special[piece]] if is_control else self.tokenizer.encode(piece)
+            ids = [self.tokenizer.special[piece]] if is_control else self._plain(piece, result.ids)
             result.ids += ids
             result.trained += [trained and number <= end] * len(ids)
+
+    def _plain(self, text: str, before: list[int]) -> list[int]:
+        """The ids of a text behind others, as if all had been encoded together."""
+        if before and before[-1] in self.tokenizer.controls.swallows:
+            text = text.lstrip(WHITE)
+        return self.tokenizer.encode(text, inside=not self.tokenizer.begins(before))
 
     def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
         for number, piece in enumerate(self.split.split(text)):
