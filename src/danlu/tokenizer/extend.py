@@ -82,9 +82,8 @@ def extend(tokenizer: Tokenizer, texts: Iterable[str], *, tokens: int) -> Extend
 
 def _check(core: Core) -> None:
     """Refuse models whose pieces are more than text to be joined."""
-    marks = ("end_of_word_suffix", "dropout")
-    if _type(core) == "BPE":
-        marks = (*marks, "continuing_subword_prefix")
+    marks = ["end_of_word_suffix", "dropout"]
+    marks += ["continuing_subword_prefix"] if _type(core) == "BPE" else []
     own = [mark for mark in marks if getattr(core.model, mark, None)]
     if own or _type(core) not in ("BPE", "Unigram", "WordPiece"):
         raise DataError(

@@ -1,7 +1,8 @@
 """A tokenizer: Hugging Face's `tokenizer.json` and what Danlu needs to know about it.
 
 Notable choices: `tokenizer.json` alone says how text is encoded, whatever class a configuration
-names; text is never parsed for special tokens (a user who types `<|im_end|>` gets those ten
+names (transformers 5 builds Llama's anew, which loses a space before texts that begin with one, as
+transformers 4 and SentencePiece do not); text is never parsed for special tokens (a user who types `<|im_end|>` gets those ten
 characters), so control ids only come from code; BOS sits in the post-processor of `tokenizer.json`,
 because transformers 5 ignores `add_bos_token`; the class is written as `PreTrainedTokenizerFast`,
 which transformers 4 and 5 load without swapping the pre-tokenizer; what is read are the spellings
