@@ -1,13 +1,13 @@
 """A tokenizer: Hugging Face's `tokenizer.json` and what Danlu needs to know about it.
 
 Notable choices: `tokenizer.json` alone says how text is encoded, whatever class a configuration
-names (transformers 5 builds Llama's anew, which loses a space before texts that begin with one, as
-transformers 4 and SentencePiece do not); text is never parsed for special tokens (a user who types `<|im_end|>` gets those ten
-characters), so control ids only come from code; BOS sits in the post-processor of `tokenizer.json`,
-because transformers 5 ignores `add_bos_token`; the class is written as `PreTrainedTokenizerFast`,
-which transformers 4 and 5 load without swapping the pre-tokenizer; what is read are the spellings
-in `spelling`, and `losses` says of each what does not come back; batches look words up that were
-encoded before, where it is known how words are cut (`pretokens`).
+names (for Llama's, transformers 5 builds another pre-tokenizer, so that a space at the beginning of
+a text gets lost); text is never parsed for special tokens (a user who types `<|im_end|>` gets those
+ten characters), so control ids only come from code; BOS sits in the post-processor of
+`tokenizer.json`, because transformers 5 ignores `add_bos_token`; the class is written as
+`PreTrainedTokenizerFast`, which transformers 4 and 5 load without swapping the pre-tokenizer; what
+is read are the spellings in `spelling`, and `losses` says of each what does not come back; batches
+look words up that were encoded before, where it is known how words are cut (`pretokens`).
 """
 
 from __future__ import annotations
