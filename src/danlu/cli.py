@@ -31,6 +31,7 @@ ORDER = (
     "prepare",
     "corpus",
     "tokenizer",
+    "extend",
     "tokenize",
     "pretrain",
     "evaluate",

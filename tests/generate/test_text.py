@@ -1,5 +1,7 @@
 """Streaming text: whole characters, stop texts, and the same for every cut into tokens."""
 
+import json
+from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +13,8 @@ from torch import nn
 from danlu.errors import DataError
 from danlu.generate.settings import Sampling
 from danlu.generate.text import TextStream, generate_text, overlap, stream_text
-from danlu.tokenizer import train
+from danlu.tokenizer import Tokenizer, train
+from danlu.tokenizer.spelling import Spelling
 
 BOS, END, TURN_END, V = 256, 257, 258, 264
 
@@ -20,6 +23,10 @@ class Bytes:
     """A tokenizer of bytes."""
 
     vocab_size, bos_id, eos_ids = 259, BOS, (END, TURN_END)
+    spelling = Spelling("byte-level")
+
+    def begins(self, before):
+        return not before
 
     def encode(self, text):
         return list(text.encode())
@@ -31,21 +38,21 @@ class Bytes:
 class Parrot(nn.Module):
     """Says a script, byte by byte, chosen by the first byte of the prompt; then the end."""
 
-    def __init__(self, scripts, end=END, max_len=2000):
+    def __init__(self, scripts, end=END, max_len=2000, vocab_size=V):
         super().__init__()
-        self.config = SimpleNamespace(max_len=max_len, vocab_size=V)
+        self.config = SimpleNamespace(max_len=max_len, vocab_size=vocab_size)
         self.unused = nn.Parameter(torch.zeros(1))
         self.scripts = {ord(k): [*v, end] for k, v in scripts.items()}
 
     def forward(self, tokens, *, positions, segments, cache):
         if cache.length == 0:
             self.says = [
-                self.scripts[next(t for t in row if 0 < t < 256)] for row in tokens.tolist()
+                self.scripts[next((t for t in row if 0 < t < 256), 0)] for row in tokens.tolist()
             ]
             self.prompt = [int(p[-1]) for p in positions]
             cache.keep_rows = self.keep_rows
         cache.length += tokens.shape[1]
-        logits = torch.full((*tokens.shape, V), -50.0)
+        logits = torch.full((*tokens.shape, self.config.vocab_size), -50.0)
         for row, (said, begin) in enumerate(zip(self.says, self.prompt, strict=True)):
             at = min(int(positions[row, -1]) - begin, len(said) - 1)
             logits[row, -1, said[at]] = 50.0
@@ -216,3 +223,50 @@ def test_a_prompt_of_ids_is_taken_as_it_is():
 def test_a_prompt_that_is_too_long():
     with pytest.raises(DataError, match="too long"):
         generate_text(Parrot({"a": b""}, max_len=4), Bytes(), ["a" * 4])
+
+
+# ---- where a space is put before every text
+
+
+def llama(scheme):
+    """Metaspace pieces with a space before every text, as Llama 2's ("always") and newer files."""
+    made = train(["the moon, 明月 and the sea "] * 20, vocab=384, kind="metaspace", strict=False)
+    core = json.loads(made.contents["tokenizer.json"])
+    if scheme == "always":
+        core["normalizer"] = {
+            "type": "Sequence",
+            "normalizers": [{"type": "Prepend", "prepend": "▁"}, core["normalizer"]],
+        }
+    else:
+        core["normalizer"] = None
+        cut = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
+        core["pre_tokenizer"] = cut
+    strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+    core["decoder"]["decoders"].append(strip)
+    return Tokenizer({**made.contents, "tokenizer.json": json.dumps(core).encode()})
+
+
+@pytest.mark.parametrize("scheme", ["always", "first"])
+def test_text_begins_without_the_space_that_was_put_there_and_goes_on_with_its_own(scheme):
+    tokenizer = llama(scheme)
+    turn = tokenizer.special["<|im_start|>"]
+    said = tokenizer.encode("the moon 龘 明月", inside=False)
+    inside = tokenizer.encode("the moon 龘 明月", inside=True)
+    assert tokenizer.decode(said) == "the moon 龘 明月" and said != inside
+    bos, end = tokenizer.bos_id, tokenizer.eos_ids[0]
+    mark = 7  # some token by which the model knows what to say
+    cases = {  # what the model writes behind a prompt, and how it reads
+        "behind a document's beginning": ([bos], said, "the moon 龘 明月"),
+        "behind text": ([bos, mark], said, " the moon 龘 明月"),
+        "inside a word": ([bos, mark], inside, "the moon 龘 明月"),
+        "behind a turn's beginning": (
+            [bos, mark, turn],
+            said if scheme == "always" else inside,
+            "the moon 龘 明月",
+        ),
+    }
+    for name, (prompt, ids, text) in cases.items():
+        model = Parrot({}, vocab_size=tokenizer.vocab_size)
+        model.scripts = defaultdict(lambda ids=ids: [*ids, end])
+        assert "".join(stream_text(model, tokenizer, prompt)) == text, name
+        assert generate_text(model, tokenizer, [prompt])[0].text == text, name

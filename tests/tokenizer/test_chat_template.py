@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
+from family_examples import family
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizer_examples import (
     FORGETFUL,
+    GEMMA,
     GLUE,
+    LLAMA3,
+    MISTRAL,
     NASTY,
+    PHI3,
+    QWEN,
     foreign,
     spiteful,
     talk,
@@ -17,11 +27,23 @@ from tokenizer_examples import (
 )
 
 from danlu.errors import DataError
-from danlu.tokenizer import Tokenizer, encode_chat
+from danlu.tokenizer import Tokenizer, encode_chat, template_process
 from danlu.tokenizer.chat import NONCHARACTERS
+from danlu.tokenizer.template import CHATML, compiled
 from danlu.types import Message
 
 KINDS = ["llama3", "gemma", "mistral"]
+
+TEMPLATES = {
+    "ChatML": ("qwen2", CHATML),
+    "Qwen": ("qwen2", QWEN),
+    "Llama 3": ("llama3", LLAMA3),
+    "gemma": ("gemma", GEMMA),
+    "Mistral": ("llama2", MISTRAL),
+    "Mistral since 0.3": ("llama2_new", MISTRAL),
+    "Phi 3": ("phi3", PHI3),
+}
+"""Templates in the style of a family, and the family whose tokenizer goes with it."""
 
 
 def control(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
@@ -274,3 +296,105 @@ def test_templates_may_use_what_transformers_gives_them(tokenizer):
     rendered = with_template(tokenizer, template)
     ids = encode_chat(rendered, [Message("user", "é<b>'\n"), Message("user", "2")]).ids
     assert rendered.decode(ids) == '"é<b>\'\\n"\n'
+
+
+# ---- time and memory
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{{ f(n - 1) if n }}{{ f(n - 1) if n }}{% endmacro %}{{ f(60) }}",
+        "{% set n = namespace(x='ab') %}{% for a in range(60) %}{% set n.x = n.x ~ n.x %}"
+        "{% endfor %}{{ n.x | length }}",
+        "{{ (10 ** 10) ** (10 ** 10) }}",
+        "{{ 'x' * 10 ** 11 }}",
+        "{{ 'x' | center(10 ** 11) }}",
+        "{{ '%999999999999d' % 1 }}",
+        "{{ (['x' * 1000000] * 1000000) | join }}",
+        "{{ lipsum(n=10 ** 9) }}",
+        "{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}",
+    ],
+)
+def test_a_template_has_little_time_and_memory(tokenizer, template, monkeypatch):
+    """Nothing that it writes down makes this process slow or large, and the next one works."""
+    monkeypatch.setattr(template_process, "SECONDS", 0.5)
+    hostile = with_template(tokenizer, template)
+    began = time.monotonic()
+    for _ in range(2):  # its process is started again
+        with pytest.raises(DataError, match=r"refuses this conversation|not valid Jinja"):
+            encode_chat(hostile, talk("Hi"))
+    assert time.monotonic() - began < 30
+    assert encode_chat(foreign("gemma"), talk("Hi")).ids
+
+
+def test_a_template_that_cannot_be_compiled(tokenizer):
+    for template in ("{% if x %}" * 200 + "{% endif %}" * 200, "{{ " + "(" * 9999 + ")" * 9999):
+        with pytest.raises(DataError, match="not valid Jinja"):
+            encode_chat(with_template(tokenizer, template), talk("Hi"))
+
+
+def test_a_template_knows_nothing_of_the_environment(tokenizer, monkeypatch):
+    monkeypatch.setenv("SECRET_OF_THIS_TEST", "x")
+    process = compiled("{{ 1 }} nobody else has this one").process
+    environ = Path(f"/proc/{process.pid}/environ")
+    if environ.is_file():
+        assert b"SECRET_OF_THIS_TEST" not in environ.read_bytes()
+
+
+def test_many_threads_may_ask_one_template():
+    tokenizer = foreign("llama3")
+    want = [encode_chat(tokenizer, talk(str(n))).ids for n in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda n: encode_chat(tokenizer, talk(str(n))).ids, range(20))
+        assert list(found) == want
+
+
+# ---- as transformers
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("prompt", [False, True])
+def test_ids_are_those_of_transformers(name, prompt, tmp_path):
+    """For tokenizers of the family, with what people write being harmless."""
+    from transformers import AutoTokenizer
+
+    family_name, template = TEMPLATES[name]
+    own = with_template(Tokenizer(family(family_name)), template)
+    own.save(tmp_path)
+    other = AutoTokenizer.from_pretrained(tmp_path)
+    talks = [
+        talk("Hi"),
+        talk("床前明月光?", "疑是地上霜。", "And  then?\n"),
+        talk("a <b> & 'c'", " Hello.\n\nBye. ", "x"),
+    ]
+    if name != "gemma":
+        talks.append(talk("Hi", "Hello.", "So?", system="Be brief."))
+    for messages in talks:
+        rows = [{"role": m.role, "content": m.content} for m in messages]
+        asked = {"tokenize": True, "return_dict": False, "add_generation_prompt": prompt}
+        want = other.apply_chat_template(rows, **asked)
+        assert encode_chat(own, messages, add_generation_prompt=prompt).ids == want
+
+
+def test_the_functions_are_those_of_transformers(tmp_path, tokenizer):
+    from transformers import AutoTokenizer
+
+    template = (
+        "{{ strftime_now('%Y') }}{{ messages | tojson(indent=2) }}{{ dict(a=1) | tojson }}"
+        "{% set n = namespace(x=1) %}{% for m in messages %}{% set n.x = n.x + 1 %}"
+        "{% generation %}{{ m.content }}{% endgeneration %}{% continue %}{% endfor %}{{ n.x }}"
+    )
+    own = with_template(tokenizer, template)
+    own.save(tmp_path)
+    other = AutoTokenizer.from_pretrained(tmp_path)
+    rows = [{"role": "user", "content": "<é>"}]
+    want = other.apply_chat_template(rows, tokenize=False)
+    assert own.decode(encode_chat(own, [Message("user", "<é>")]).ids) == want
+    for bad in (
+        "{% set n = namespace(__init__=1) %}",
+        "{% set n = namespace() %}{% set n._a = 1 %}",
+    ):
+        with pytest.raises(DataError, match="cannot have the attribute"):
+            encode_chat(with_template(tokenizer, bad), talk("Hi"))

@@ -33,8 +33,8 @@ def made(kind: str, vocab: int = 640) -> Tokenizer:
     return train(MORE, vocab=vocab, kind=kind, strict=False)
 
 
-def test_there_are_four() -> None:
-    assert NAMES == ["bpe", "characters", "unigram", "wordpiece"]
+def test_there_are_five() -> None:
+    assert NAMES == ["bpe", "characters", "metaspace", "unigram", "wordpiece"]
     assert LOSSLESS == ["bpe", "characters", "unigram"]
     with pytest.raises(UnknownName, match="no kind of tokenizer named 'wordpeice'") as caught:
         train(TEXTS, vocab=300, kind="wordpeice")
@@ -111,7 +111,7 @@ def test_all_are_the_same_in_every_process() -> None:
 
 
 @pytest.mark.parametrize("kind", NESTED)
-@pytest.mark.parametrize("vocab", [300, 420, 512])
+@pytest.mark.parametrize("vocab", [390, 420, 512])
 def test_a_smaller_vocabulary_is_the_beginning_of_a_larger_one(kind: str, vocab: int) -> None:
     large = learn(MORE, vocab=640, kind=kind, strict=False)
     cut = built(large, vocab=vocab, kind=kind)
@@ -142,6 +142,31 @@ def test_frequent_characters_are_one_token_and_others_their_bytes() -> None:
     own = train(["床前明月光明月" * 9, "moon"], vocab=264, kind="characters")
     assert [own.token_bytes(n).decode() for n in own.encode("明月 moon")] == list("明月 moon")
     assert [own.token_bytes(n) for n in own.encode("光")] == [bytes([b]) for b in "光".encode()]
+
+
+# ---- metaspace
+
+
+@given(unicode | spiteful)
+def test_metaspace_gives_all_but_its_own_sign_back(text: str) -> None:
+    own = made("metaspace")
+    assert own.losses == ["▁ (U+2581) becomes a space"] and own.unknown_id is None
+    assert own.decode(own.encode(text)) == text.replace("▁", " ")
+    assert b"".join(map(own.token_bytes, own.encode(text))).decode() == text.replace("▁", " ")
+
+
+def test_metaspace_cuts_words_although_only_its_training_did() -> None:
+    own = made("metaspace")
+    for text in [*MORE, "    return os.path.join(path)\n"]:
+        for piece in map(own.token_bytes, own.encode(text)):
+            assert b" " not in piece.strip(b" "), "no piece reaches into the next word"
+            assert not piece.strip(b" ") or not piece.endswith(b" ")
+
+
+def test_rare_characters_are_bytes_in_metaspace() -> None:
+    own = train(["床前明月光 moon " * 400, "龘"], vocab=320, kind="metaspace", strict=False)
+    assert [own.token_bytes(n) for n in own.encode("龘")] == [bytes([b]) for b in "龘".encode()]
+    assert own.decode(own.encode("明龘月")) == "明龘月"
 
 
 # ---- WordPiece

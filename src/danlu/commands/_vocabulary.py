@@ -47,10 +47,10 @@ def make(
         before = files.read_json(out / "stats.json")
         if before.get("made_from") == wanted and (out / "tokenizer.json").is_file():
             return dict(before)
-    held_out = list(islice(labelled(corpus, "held_out"), HELD_OUT_DOCUMENTS))
-    made, found = _trained(corpus, held_out, wanted)
+    texts = held_out(corpus)
+    made, found = _trained(corpus, texts, wanted)
     made.save(out)
-    figures = {"kind": kind, **_figures(made, corpus, held_out, full=ladder), **found}
+    figures = {"kind": kind, **_figures(made, corpus, texts, full=ladder), **found}
     files.write_json(out / "stats.json", {**figures, "made_from": wanted})
     for line in sentences(figures):
         log.say(line)
@@ -74,7 +74,7 @@ def _trained(
 
     kind, vocab = wanted["kind"], wanted["vocab"]
     climbs = "ladder" in wanted and of_kind(kind).NESTED
-    sample = _sample(corpus, wanted["sample_mb"] * 1e6)
+    sample = sampled(corpus, wanted["sample_mb"] * 1e6)
     first = vocab or chosen(corpus)
     top = max(first, *ladder.SIZES) if climbs else first
     log.say(
@@ -109,18 +109,24 @@ def _figures(
     if not full:
         return tokenizer.stats(made, texts, languages=languages)
     words = frequent_words(_up_to(labelled(corpus, "train"), LOOKED_AT_BYTES))
-    sample = _sample(corpus, LOOKED_AT_BYTES)
+    sample = sampled(corpus, LOOKED_AT_BYTES)
     figures = tokenizer.stats(made, texts, languages=languages, sample=sample, words=words)
     figures["unused"]["sample_bytes"] = sample.bytes
     return figures
 
 
-def _sample(corpus: Corpus, limit: float) -> Sample:
+def sampled(corpus: Corpus, limit: float) -> Sample:
+    """Text of a corpus to learn from, at most so many bytes."""
     from danlu.tokenizer.sample import Sample
 
     size = int(corpus.manifest["counts"]["train"]["bytes"])
     texts = (text for _, text in labelled(corpus, "train"))
     return Sample(texts, total_bytes=size, limit_bytes=int(limit))
+
+
+def held_out(corpus: Corpus) -> list[tuple[str, str]]:
+    """(language, text) of the first held-out documents."""
+    return list(islice(labelled(corpus, "held_out"), HELD_OUT_DOCUMENTS))
 
 
 def _up_to(rows: Iterator[tuple[str, str]], limit: int) -> Iterator[tuple[str, str]]:
@@ -151,16 +157,13 @@ def sentences(figures: dict[str, Any]) -> Iterator[str]:
         f" ({rates})" if len(languages) > 1 else ""
     )
     own, unknown = coverage["characters_with_a_token"], coverage["unknown_tokens"]
+    spelled = f"{own:.2%} of the characters have a token of their own, the rest are bytes"
     if figures["lossless"]:
-        yield (
-            f"any text comes back unchanged; {own:.2%} of the characters have a token of their own,"
-            " the rest are spelled in bytes"
-        )
+        yield f"any text comes back unchanged; {spelled}"
     else:
-        yield (
-            "text does NOT come back unchanged: white space changes, and "
-            f"{unknown:.2%} of the tokens are [UNK]"
-        )
+        what = "; ".join(figures["losses"])
+        rest = spelled if not unknown else f"{unknown:.2%} of the tokens are [UNK]"
+        yield f"text does NOT come back unchanged: {what}. {rest}"
     for name, found in figures["words"].items():
         yield (
             f"{found['share']:.0%} of the {found['words']} most frequent words ({name}) "

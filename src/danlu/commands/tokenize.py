@@ -41,7 +41,8 @@ def run(cfg: Config) -> dict[str, Any]:
     corpus = _corpus(cfg.corpus)
     tokenizer = Tokenizer.load(cfg.tokenizer)
     if not tokenizer.lossless:
-        log.warn("this tokenizer changes text, so bits a byte of a model with it do not compare")
+        changes = "; ".join(tokenizer.losses)
+        log.warn(f"this tokenizer changes text ({changes}); bits a byte are of the original text")
     before = _stamp(cfg.out or shards.place(corpus, tokenizer))
     began = time.perf_counter()
     made = shards.tokenize(corpus, tokenizer, folder=cfg.out)

@@ -3,10 +3,10 @@
     danlu tokenizer corpus --vocab 4096 --out tokenizer
     danlu tokenizer corpus --vocab 0                     the size that pays for this text
     danlu tokenizer corpus --vocab 0 --parameters 85e6   … for a model that is planned
-    danlu tokenizer corpus --kind unigram                or wordpiece, characters
+    danlu tokenizer corpus --kind unigram                or metaspace, wordpiece, characters
 
-Byte-level BPE, Unigram and characters give any text back unchanged; WordPiece does not. The folder
-opens in transformers' AutoTokenizer.
+Byte-level BPE, Unigram and characters give any text back unchanged; BPE with metaspace all but the
+character ▁; WordPiece does not. The folder opens in transformers' AutoTokenizer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Config(config.Config):
     """A folder that `danlu prepare` wrote."""
 
     kind: str = "bpe"
-    """bpe (byte-level), unigram, wordpiece or characters."""
+    """bpe (byte-level), metaspace (as Llama 2), unigram, wordpiece or characters."""
 
     vocab: int = Field(4096, ge=0)
     """Number of tokens, special ones included; 0: chosen by the text, see --parameters."""

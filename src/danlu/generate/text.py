@@ -152,12 +152,24 @@ def _pieces(
     """Tokens as text; a row whose stop text has come is cancelled."""
     engine = Engine(model, eos_ids=tokenizer.eos_ids, n_tokens=tokenizer.vocab_size)
     streams = [TextStream(request.sampling.stop) for request in requests]
+    opening = [_begins(tokenizer, request.prompt) for request in requests]
     for token in engine.stream(requests):
         stream, reason = streams[token.row], token.finish_reason
         ended = token.id in engine.eos_ids
-        text = "" if ended else stream.push(tokenizer.token_bytes(token.id))
+        data = b"" if ended else tokenizer.token_bytes(token.id)
+        if data and opening[token.row]:
+            data, opening[token.row] = tokenizer.spelling.opened(data), False
+        text = stream.push(data)
         if reason:
             text += stream.close()
         if stream.stopped:
             requests[token.row].cancelled, reason = True, "stop"
         yield _Piece(token.row, text, [] if ended else [token.id], reason)
+
+
+def _begins(tokenizer: Tokenizer, prompt: Sequence[int]) -> bool:
+    """Whether what is written behind a prompt begins a text, so that it has no space before it.
+
+    Behind the token that begins a document it does, whatever the family does in conversations.
+    """
+    return tokenizer.begins(prompt) or list(prompt) == [tokenizer.bos_id]

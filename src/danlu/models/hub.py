@@ -287,7 +287,7 @@ def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
             {
                 "bos_token_id": tokenizer.bos_id,
                 "eos_token_id": tokenizer.eos_ids,
-                "pad_token_id": tokenizer.pad_id,
+                "pad_token_id": tokenizer.controls.named("pad_token"),
                 "do_sample": True,
                 "temperature": 0.8,
                 "top_p": 0.95,
@@ -305,7 +305,7 @@ def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) ->
         "torch_dtype": name,  # transformers 4
         "bos_token_id": tokenizer.bos_id,
         "eos_token_id": tokenizer.eos_ids[0],
-        "pad_token_id": tokenizer.pad_id,
+        "pad_token_id": tokenizer.controls.named("pad_token"),
         "use_cache": True,
     } | spelling.write_config(config)  # RoBERTa counts positions from its padding's number
 

@@ -1,9 +1,9 @@
 """From a conversation to token ids: one renderer for training, evaluation and serving.
 
-The template is Jinja, as it travels in the model folder. What people write can never become a
-control token: the rendered text is cut at the template's own special tokens, and the rest is
-encoded as plain text. If a message contains the spelling of a special token, an unused character is
-put inside that spelling before rendering and taken out afterwards.
+The template is Jinja, as it travels in the model folder; `template` keeps it in. What people write
+can never become a control token: the rendered text is cut at the template's own special tokens, and
+the rest is encoded as plain text. If a message contains the spelling of a special token, an unused
+character is put inside that spelling before rendering and taken out afterwards.
 
 Training and serving agree by construction: an answer is encoded apart from the prompt before it,
 exactly as a model sees its prompt and then writes.
@@ -11,31 +11,27 @@ exactly as a model sees its prompt and then writes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from danlu.errors import DataError
+from danlu.tokenizer.template import compiled
 from danlu.types import Message
 
 if TYPE_CHECKING:
     from danlu.tokenizer.tokenizer import Tokenizer
 
-CHATML = (
-    "{{ bos_token }}"
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
 ROLES = get_args(get_type_hints(Message)["role"])
 
 NONCHARACTERS = [chr(c) for c in range(0xFDD0, 0xFDF0)]
 """Code points that Unicode reserves for such internal use; text should never hold them."""
+
+
+WHITE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+WHITE += "\u2028\u2029\u202f\u205f\u3000"
+"""What Unicode calls white space, which the library takes away behind some special tokens."""
 
 
 @dataclass(slots=True)
@@ -90,7 +86,7 @@ class _Renderer:
                     "a message has an unknown role", got=message.role, expected=", ".join(ROLES)
                 )
         self.tokenizer, self.messages = tokenizer, messages
-        self.template = _compiled(tokenizer.chat_template)
+        self.template = compiled(tokenizer.chat_template)
         names = sorted(tokenizer.special, key=len, reverse=True)
         self.split = re.compile("(" + "|".join(map(re.escape, names)) + ")")
         content = "".join(message.content for message in messages)
@@ -111,9 +107,15 @@ class _Renderer:
         pieces = list(self._pieces(text))
         end = max((n for n, (_, control) in enumerate(pieces) if control), default=len(pieces))
         for number, (piece, is_control) in enumerate(pieces):
-            ids = [self.tokenizer.special[piece]] if is_control else self.tokenizer.encode(piece)
+            ids = [self.tokenizer.special[piece]] if is_control else self._plain(piece, result.ids)
             result.ids += ids
             result.trained += [trained and number <= end] * len(ids)
+
+    def _plain(self, text: str, before: list[int]) -> list[int]:
+        """The ids of a text behind others, as if all had been encoded together."""
+        if before and before[-1] in self.tokenizer.controls.swallows:
+            text = text.lstrip(WHITE)
+        return self.tokenizer.encode(text, inside=not self.tokenizer.begins(before))
 
     def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
         for number, piece in enumerate(self.split.split(text)):
@@ -135,10 +137,7 @@ class _Renderer:
         config = self.tokenizer.config
         tokens = {key: _text(config.get(key)) for key in ("bos_token", "eos_token", "pad_token")}
         given = {"messages": rows, "add_generation_prompt": prompt, "tools": None, **tokens}
-        try:
-            return self.template.render(given)
-        except Exception as error:  # a template can raise anything
-            raise DataError(f"the chat template refuses this conversation: {error}") from None
+        return self.template(given)
 
     def _escaped(self, content: str) -> str:
         """Put the mark behind each character that could begin a special token, and at both ends."""
@@ -149,25 +148,3 @@ class _Renderer:
 
 def _text(value: Any) -> str:
     return str(value["content"]) if isinstance(value, dict) else str(value or "")
-
-
-@lru_cache(maxsize=16)
-def _compiled(source: str) -> Any:
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def raise_exception(message: str) -> None:
-        raise TemplateError(message)
-
-    def tojson(value: Any, **options: Any) -> str:  # Jinja's own escapes for HTML
-        return json.dumps(value, **{"ensure_ascii": False, **options})
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.globals["raise_exception"] = raise_exception
-    environment.filters["tojson"] = tojson
-    try:
-        return environment.from_string(source)
-    except TemplateError as error:
-        raise DataError(f"the chat template is not valid Jinja: {error}") from None

@@ -35,9 +35,9 @@ def stats(
         examples: so many texts are shown in pieces.
 
     Returns:
-        `vocab_size`, `lossless`, `bytes_per_token`, `tokens_used` (different tokens in the texts),
-        `coverage`, `longest`, `by_language`, `words`, `unused` and `examples`: the first characters
-        of some texts, cut into pieces.
+        `vocab_size`, `lossless`, `losses`, `bytes_per_token`, `tokens_used` (different tokens in
+        the texts), `coverage`, `longest`, `by_language`, `words`, `unused` and `examples`: the
+        first characters of some texts, cut into pieces.
     """
     encoded = tokenizer.encode_batch(texts)
     used = Counter(chain.from_iterable(encoded))
@@ -46,6 +46,7 @@ def stats(
     return {
         "vocab_size": tokenizer.vocab_size,
         "lossless": tokenizer.lossless,
+        "losses": tokenizer.losses,
         "bytes_per_token": size / max(used.total(), 1),
         "tokens_used": len(used),
         "coverage": coverage(tokenizer, texts, used),
@@ -60,15 +61,15 @@ def stats(
 def coverage(tokenizer: Tokenizer, texts: Iterable[str], used: Counter[int]) -> dict[str, float]:
     """Shares, from 0 to 1: of characters with a token of their own, and of unknown tokens.
 
-    A character without a token is spelled in bytes by a lossless kind, and lost by the others.
-    White space counts for the lossless kinds only, since the others have no token for it.
+    A character without a token is spelled in bytes where there are some, and else lost. White space
+    counts in the first case only, since kinds without bytes have no token for it either.
     """
     known = {tokenizer.token_bytes(number).strip(b" ") for number in range(tokenizer.vocab_size)}
     known.add(b" ")
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
-    if not tokenizer.lossless:
+    if tokenizer.unknown_id is not None:
         counts = Counter({c: n for c, n in counts.items() if not c.isspace()})
     own = sum(n for c, n in counts.items() if c.encode(errors="replace") in known)
     unknown = 0 if tokenizer.unknown_id is None else used[tokenizer.unknown_id]

@@ -1,12 +1,13 @@
 """A tokenizer: Hugging Face's `tokenizer.json` and what Danlu needs to know about it.
 
-Notable choices: text is never parsed for special tokens (a user who types `<|im_end|>` gets those
+Notable choices: `tokenizer.json` alone says how text is encoded, whatever class a configuration
+names (for Llama's, transformers 5 builds another pre-tokenizer, so that a space at the beginning of
+a text gets lost); text is never parsed for special tokens (a user who types `<|im_end|>` gets those
 ten characters), so control ids only come from code; BOS sits in the post-processor of
 `tokenizer.json`, because transformers 5 ignores `add_bos_token`; the class is written as
-`PreTrainedTokenizerFast`, which transformers 4 and 5 load without swapping the pre-tokenizer; only
-byte-level vocabularies are read (GPT-2, Llama 3, Qwen), because only those give back every byte,
-and WordPiece (BERT), which says of itself that it does not; batches look words up that were encoded
-before, where it is known how words are cut (`pretokens`).
+`PreTrainedTokenizerFast`, which transformers 4 and 5 load without swapping the pre-tokenizer; what
+is read are the spellings in `spelling`, and `losses` says of each what does not come back; batches
+look words up that were encoded before, where it is known how words are cut (`pretokens`).
 """
 
 from __future__ import annotations
@@ -22,15 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 
-from danlu import files
-from danlu.errors import ConfigError, DataError
+from danlu.errors import DataError
 from danlu.tokenizer import pretokens
-from danlu.tokenizer.bytelevel import bytes_of
-
-MAX_BYTES = 64 << 20
-NAMES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>")
-"""Special tokens by which ChatML, Llama 3 and Gemma end a turn."""
+from danlu.tokenizer.controls import Controls, unreachable
+from danlu.tokenizer.folder import read, write
+from danlu.tokenizer.losses import complete, losses
+from danlu.tokenizer.prefix import prefix, without
+from danlu.tokenizer.spelling import spelling
 
 WORDS = 200_000
 """Words whose ids are remembered from one batch to the next."""
@@ -46,22 +45,23 @@ class Tokenizer:
 
     def __init__(self, contents: Mapping[str, bytes], *, folder: Path | None = None) -> None:
         self.contents, self._folder = dict(contents), folder
-        core = self._read("tokenizer.json", tokenizers.Tokenizer.from_str)
+        self._core = core = self._read("tokenizer.json", tokenizers.Tokenizer.from_str)
         self.config: dict[str, Any] = self._read("tokenizer_config.json", _object)
         self.chat_template = self._chat_template()
-        self._core = core
-        decoder = repr(core.decoder)
-        self.lossless = "ByteLevel(" in decoder
-        """Whether every text comes back to the byte; WordPiece changes spaces and loses words."""
-        if not self.lossless and not decoder.startswith("WordPiece("):
+        self.controls = Controls(core, self.config)
+        found = spelling(core)
+        if found is None:
             raise DataError(
-                f"{self._name('tokenizer.json')} is neither a byte-level tokenizer nor WordPiece",
-                got=f"decoder {decoder}",
-                expected="a ByteLevel decoder, as those of GPT-2, Llama 3, Qwen and Danlu have, "
-                "or BERT's",
+                f"{self._name('tokenizer.json')} spells its pieces in a way that is not known",
+                got=f"decoder {core.decoder!r}",
+                expected="a ByteLevel decoder, as those of GPT-2, Llama 3 and Qwen; one that turns "
+                "▁ into spaces, as those of Llama 2, Gemma and T5; or BERT's",
             )
-        core.encode_special_tokens = True
-        self._words = _Words(core)
+        self.spelling, self.prefix = found, prefix(core)
+        self.losses = losses(core, found)
+        """What a text loses on its way to ids and back, in words."""
+        self._encoder = self._encoding(core)
+        self._words = _Words(self._encoder)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -70,21 +70,7 @@ class Tokenizer:
         Raises:
             DataError: a file is missing or broken.
         """
-        contents = {}
-        for name in NAMES:
-            path = folder / name
-            if path.is_file():
-                with files.explained(path, "read"), path.open("rb") as file:
-                    contents[name] = file.read(MAX_BYTES + 1)
-                if len(contents[name]) > MAX_BYTES:
-                    raise DataError(f"{path} is too large", expected=f"at most {MAX_BYTES:,} bytes")
-        if missing := [name for name in NAMES[:2] if name not in contents]:
-            raise DataError(
-                f"{folder} has no tokenizer",
-                got=f"no {', '.join(missing)}",
-                expected="a folder made by `danlu tokenizer` or a model folder",
-            )
-        return cls(contents, folder=folder)
+        return cls(read(folder), folder=folder)
 
     def save(self, folder: Path) -> None:
         """Write the files; equal ones are left alone.
@@ -92,25 +78,26 @@ class Tokenizer:
         Raises:
             ConfigError: another tokenizer is there.
         """
-        there = [name for name in NAMES if (folder / name).exists()]
-        for name in there:
-            path = folder / name
-            if not path.is_file() or path.read_bytes() != self.contents.get(name):
-                raise ConfigError(
-                    f"{folder} holds another tokenizer", got=name, fix="choose another --out"
-                )
-        for name, data in self.contents.items():
-            if name not in there:
-                files.write_atomic(folder / name, data)
+        write(folder, self.contents)
 
-    def encode(self, text: str) -> list[int]:
+    @property
+    def lossless(self) -> bool:
+        """Whether every text comes back to the byte."""
+        return not self.losses
+
+    def encode(self, text: str, *, inside: bool = False) -> list[int]:
         """Ids of a text, without BOS; special tokens in it are plain text.
+
+        Args:
+            text: what to encode.
+            inside: it goes on with another text, so no space is put before it; see `prefix`.
 
         Raises:
             DataError: it holds half of a surrogate pair, which no encoding can say.
         """
+        encoder = self._inside if inside else self._encoder
         try:
-            return self._core.encode(text, add_special_tokens=False).ids
+            return encoder.encode(text, add_special_tokens=False).ids
         except TypeError:
             check_encodable([text])
             raise
@@ -136,7 +123,7 @@ class Tokenizer:
             words = [None if self._split is None else self._split(text) for text in texts]
             self._words.learn(chain.from_iterable(found for found in words if found is not None))
             rest = [text for text, found in zip(texts, words, strict=True) if found is None]
-            encodings = iter(self._core.encode_batch_fast(rest, add_special_tokens=False))
+            encodings = iter(self._encoder.encode_batch_fast(rest, add_special_tokens=False))
         except TypeError:
             check_encodable(texts)
             raise
@@ -149,15 +136,25 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens are left out, bytes that are no UTF-8 become U+FFFD."""
-        data = b"".join(map(self.token_bytes, ids))
-        return (data if self.lossless else data.lstrip()).decode("utf-8", errors="replace")
+        data = list(filter(None, map(self.token_bytes, ids)))
+        data[:1] = map(self.spelling.opened, data[:1])
+        return b"".join(data).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes that a token stands for; empty for special and unknown tokens.
+        """The bytes that a token stands for inside a text; empty for special and unknown tokens.
 
+        At the beginning of a text the first bytes go through `spelling.opened`.
         WordPiece: with a space before what begins a word, unless it is punctuation or Chinese.
         """
         return self._bytes[token] if 0 <= token < len(self._bytes) else b""
+
+    def begins(self, before: Sequence[int]) -> bool:
+        """Whether what follows these ids is encoded as a text begins: with a space put before it.
+
+        That is so at the very beginning, and for most families behind special tokens; see `prefix`.
+        """
+        behind = bool(before) and before[-1] in self.controls.ids.values()
+        return not before or (behind and self.prefix != "first")
 
     @cached_property
     def _split(self) -> pretokens.Splitter | None:
@@ -172,32 +169,30 @@ class Tokenizer:
         """One more than the largest id, special tokens included."""
         return len(self._bytes)
 
-    @cached_property
+    @property
     def special(self) -> dict[str, int]:
         """Special tokens and their ids."""
-        added = self._core.get_added_tokens_decoder()
-        return {token.content: number for number, token in added.items() if token.special}
+        return self.controls.ids
 
-    @cached_property
+    @property
     def bos_id(self) -> int:
-        """The token that begins a document."""
-        return self._special_id("bos_token")
+        """The token that begins a document; where a family has none, the one between documents."""
+        return self.controls.begin
 
     @cached_property
     def pad_id(self) -> int:
-        """The token that fills a row; never trained, never the same as an end."""
-        return self._special_id("pad_token")
+        """The token that fills a row, never trained; without one, any will do: unknown, or end."""
+        return self.controls.first("pad_token", "unk_token", "eos_token")
 
-    @cached_property
+    @property
     def eos_ids(self) -> list[int]:
         """Tokens that end a text: the end of a document first, then the end of a turn."""
-        turns = [self.special[text] for text in TURN_ENDS if text in self.special]
-        return list(dict.fromkeys([self._special_id("eos_token"), *turns]))
+        return self.controls.ends
 
     @cached_property
     def unknown_id(self) -> int | None:
         """The token for what has none of its own; None where there is always one."""
-        return None if self.lossless else self._special_id("unk_token")
+        return None if complete(self._core, self.spelling) else self.controls.named("unk_token")
 
     @cached_property
     def sha256(self) -> str:
@@ -206,25 +201,29 @@ class Tokenizer:
 
         return hashlib.sha256(self.contents["tokenizer.json"]).hexdigest()
 
-    def _special_id(self, key: str) -> int:
-        value = self.config.get(key)
-        text = value.get("content") if isinstance(value, dict) else value
-        number = self.token(text) if isinstance(text, str) else None
-        if number is None:
-            raise DataError(f"the tokenizer has no {key}", got=value, expected="one of its tokens")
-        return number
+    def _encoding(self, core: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+        """What encodes: text is not looked through for special tokens."""
+        if type(core.model).__name__ == "Unigram":
+            core = unreachable(self.contents["tokenizer.json"].decode())
+        return _whole(core)
+
+    @cached_property
+    def _inside(self) -> tokenizers.Tokenizer:
+        """What encodes the inside of a text."""
+        if not self.prefix:
+            return self._encoder
+        return _whole(without(self._encoder.to_str()))
 
     @cached_property
     def _bytes(self) -> list[bytes]:
         vocab = self._core.get_vocab(with_added_tokens=True)
         added = self._core.get_added_tokens_decoder()
         table = [b""] * (max(vocab.values(), default=-1) + 1)
-        spelled = bytes_of if self.lossless else _spaced
         for piece, number in vocab.items():
             if number not in added:
-                table[number] = spelled(piece)
+                table[number] = self.spelling.spelled(piece)
             elif not added[number].special:
-                table[number] = piece.encode()
+                table[number] = self.spelling.added(piece)
         return table
 
     def _chat_template(self) -> str | None:
@@ -244,6 +243,14 @@ class Tokenizer:
 
     def _name(self, name: str) -> str:
         return name if self._folder is None else str(self._folder / name)
+
+
+def _whole(core: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """Set to encode all of a text, as text: BERT's file asks for the first 512 tokens."""
+    core.encode_special_tokens = True
+    core.no_truncation()
+    core.no_padding()
+    return core
 
 
 def check_encodable(texts: Iterable[str]) -> None:
@@ -281,15 +288,3 @@ class _Words(dict[str, bytes]):
         encodings = self.core.encode_batch_fast(new, add_special_tokens=False)
         for word, encoding in zip(new, encodings, strict=True):
             self[word] = np.array(encoding.ids, np.uint32).tobytes()
-
-
-def _spaced(piece: str) -> bytes:
-    """A WordPiece as it is written after another one.
-
-    >>> _spaced("moon"), _spaced("##light"), _spaced(","), _spaced("月").decode()
-    (b' moon', b'light', b',', '月')
-    """
-    if piece.startswith("##") and len(piece) > 2:
-        return piece[2:].encode()
-    joins = piece in ".,;:!?)]}'" or (len(piece) == 1 and ord(piece) >= 0x2E80)
-    return piece.encode() if joins else f" {piece}".encode()

@@ -10,8 +10,8 @@ from tokenizers import AddedToken, processors
 
 from danlu import discover
 from danlu.errors import DataError
-from danlu.tokenizer.chat import CHATML
 from danlu.tokenizer.kind import Kind, Learned
+from danlu.tokenizer.template import CHATML
 from danlu.tokenizer.tokenizer import Tokenizer, check_encodable
 
 END, TURN_START, TURN_END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"

@@ -77,6 +77,11 @@ def alphabet(texts: Iterable[str]) -> list[str]:
     for text in texts:
         counts.update(clean(text))
     counts.pop(" ", None)
+    return most_frequent(counts)
+
+
+def most_frequent(counts: Counter[str]) -> list[str]:
+    """The most frequent characters, as many as make up `COVERAGE` of all that were counted."""
     order = sorted(counts, key=lambda c: (-counts[c], c))
     wanted, kept = COVERAGE * counts.total(), 0
     for number, character in enumerate(order):
