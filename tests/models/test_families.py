@@ -137,7 +137,8 @@ def test_saved_and_opened_there_it_is_the_same(name, theirs, tmp_path):
         tmp_path, attn_implementation=attention(kind), output_loading_info=True
     )
     assert not any(report.values()), report
-    assert torch.equal(their_logits(again.eval(), kind), their_logits(model, kind))
+    noise = 1e-5 if ours.config.n_experts else 0  # their experts' sums have no fixed order
+    assert difference(their_logits(again.eval(), kind), their_logits(model, kind)) <= noise
     before, after = (load_file(f / "model.safetensors") for f in (folder, tmp_path))
     copies = spelling.find(kind).copies
     assert set(before) - set(copies) == set(after) - set(copies)
