@@ -203,3 +203,37 @@ def test_longrope_changes_its_waves_where_theirs_does(theirs):
         ids = batch("phi3")["ids"][:, :length]
         with torch.no_grad():
             assert difference(ours(ids), model(input_ids=ids).logits) < CLOSE, length
+
+
+def test_an_encoder_decoder_writes_what_theirs_writes(theirs):
+    """Greedy, sources of unequal length together."""
+    from danlu.generate.engine import Engine, Request
+    from danlu.generate.settings import Sampling
+
+    model, folder = theirs("t5 gated")
+    engine = Engine(hub.load_model(folder), max_rows=4)
+    ids = batch("t5")["ids"]
+    rows = [ids[0, :n].tolist() for n in (5, 11, 30)]
+    asked = [
+        Request([0], Sampling(temperature=0, max_tokens=12), row, source=own)
+        for row, own in enumerate(rows)
+    ]
+    got: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for token in engine.stream(asked):
+        got[token.row].append(token.id)
+    for row, own in enumerate(rows):
+        want = model.generate(
+            torch.tensor([own]),
+            **{"max_new_tokens": 12, "do_sample": False, "eos_token_id": None},
+            decoder_start_token_id=0,
+        )
+        assert got[row] == want[0, 1:].tolist()
+
+
+def test_an_encoder_is_told_that_it_does_not_write(theirs):
+    from danlu.errors import ModelError
+    from danlu.generate.engine import Engine
+
+    _, folder = theirs("bert")
+    with pytest.raises(ModelError, match="does not write"):
+        Engine(hub.load_model(folder))

@@ -24,7 +24,7 @@ class Config(config.Config):
     """A run folder, or any model folder."""
 
     prompt: str = ""
-    """Text to continue; empty: a new document."""
+    """Text to continue, or what an encoder-decoder reads; empty: a new document."""
 
     samples: int = Field(1, ge=1, le=1000)
     """How many to write."""
@@ -41,17 +41,19 @@ def run(cfg: Config) -> dict[str, Any]:
 
     runtime = Runtime.start(cfg.runtime)
     loaded = hub.load(cfg.run, device=runtime.device)
+    reads = loaded.model.config.kind == "encoder-decoder"
+    begin = "" if reads else cfg.prompt
     if cfg.samples == 1:
-        log.write(cfg.prompt)
+        log.write(begin)
         pieces = []
         for piece in stream_text(loaded.model, loaded.tokenizer, cfg.prompt, cfg.sampling):
             pieces.append(piece)
             log.write(piece)
         log.write("\n")
-        return {"texts": [cfg.prompt + "".join(pieces)]}
+        return {"texts": [begin + "".join(pieces)]}
     prompts = [cfg.prompt] * cfg.samples
     found = generate_text(loaded.model, loaded.tokenizer, prompts, cfg.sampling)
-    texts = [cfg.prompt + completion.text for completion in found]
+    texts = [begin + completion.text for completion in found]
     log.write("\n\n".join(texts) + "\n")
     return {"texts": texts}
 

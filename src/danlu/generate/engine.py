@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from danlu.errors import DataError
+from danlu.errors import DataError, ModelError
 from danlu.generate.sampling import Sampler
 from danlu.generate.settings import Sampling
 from danlu.models.cache import KVCache
@@ -37,6 +37,9 @@ class Request:
     cancelled: bool = False
     """Set it to stop the row before its next token."""
 
+    source: Sequence[int] = ()
+    """Of an encoder-decoder: the ids that its encoder reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -51,7 +54,7 @@ class Token:
 
 
 class Engine:
-    """Generates with a causal model.
+    """Generates with a decoder, or with an encoder-decoder from a source.
 
     Args:
         model: `models.Transformer`, or anything that is called like it.
@@ -59,6 +62,9 @@ class Engine:
         n_tokens: how many tokens the tokenizer has; the vocabulary's padding is never chosen.
             None: all of the vocabulary.
         max_rows: most rows at once; further requests wait.
+
+    Raises:
+        ModelError: the model is an encoder, which sees what it would have to write.
     """
 
     def __init__(
@@ -70,6 +76,14 @@ class Engine:
         max_rows: int = 32,
     ) -> None:
         config: Any = model.config
+        kind = getattr(config, "kind", "decoder")
+        if kind == "encoder":
+            raise ModelError(
+                "an encoder does not write text",
+                got=f"a {config.model_type} model",
+                expected="a decoder such as GPT-2 or Llama, or an encoder-decoder such as T5",
+            )
+        self.reads_source = kind == "encoder-decoder"
         self.model, self.eos_ids, self.max_rows = model, frozenset(eos_ids), max_rows
         self.max_len, self.vocab_size = int(config.max_len), int(config.vocab_size)
         self.n_tokens = self.vocab_size if n_tokens is None else min(n_tokens, self.vocab_size)
@@ -87,7 +101,7 @@ class Engine:
         """
         for request in requests:
             self._check(request)
-        waiting = sorted(requests, key=lambda r: len(r.prompt))
+        waiting = sorted(requests, key=lambda r: len(r.source) + len(r.prompt))
         was_training = self.model.training
         self.model.eval()
         try:
@@ -113,6 +127,11 @@ class Engine:
             raise DataError(
                 "a prompt is empty", expected="at least the token that begins a document"
             )
+        if bool(request.source) != self.reads_source:
+            raise DataError(
+                "only an encoder-decoder reads a source, and it needs one",
+                got=f"{len(request.source)} tokens of a source",
+            )
         if length >= self.max_len:
             raise DataError(
                 "a prompt is too long for the model",
@@ -120,10 +139,11 @@ class Engine:
                 expected=f"at most {self.max_len - 1}, so that there is room for an answer",
                 fix="shorten the prompt",
             )
-        if not 0 <= min(request.prompt) <= max(request.prompt) < self.vocab_size:
+        ids = [*request.source, *request.prompt]
+        if not 0 <= min(ids) <= max(ids) < self.vocab_size:
             raise DataError(
                 "a prompt has ids that the model does not know",
-                got=f"{min(request.prompt)} … {max(request.prompt)}",
+                got=f"{min(ids)} … {max(ids)}",
                 expected=f"0 … {self.vocab_size - 1}",
             )
 
@@ -162,6 +182,11 @@ class _Rows:
             t.to(self.device) for t in left_padded([r.prompt for r in requests])
         )
         self.padded = min(lengths) != max(lengths)
+        self.source: dict[str, Tensor] = {}
+        if engine.reads_source:
+            names = ("source", "source_segments")
+            found = right_padded([r.source for r in requests])
+            self.source = {n: t.to(self.device) for n, t in zip(names, found, strict=True)}
         self.cache = KVCache()
         self.sampler = Sampler(
             [r.sampling for r in requests],
@@ -182,7 +207,9 @@ class _Rows:
             positions=self.positions,
             segments=self.segments if self.padded else None,
             cache=self.cache,
+            **self.source,
         )[:, -1]
+        self.source = {}  # the cache has it now
         ids = self.sampler(logits.to(self.sampler_device), self.seen)
         self.seen.scatter_(1, ids[:, None], True)
         self.tokens = ids[:, None].to(self.device)
@@ -203,6 +230,21 @@ class _Rows:
         self.cache.keep_rows(index)
         self.tokens, self.positions = self.tokens[index], self.positions[index]
         self.segments, self.seen = self.segments[index], self.seen[index.to(self.seen.device)]
+
+
+def right_padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Tokens and segments, each [B, longest]; the padding is segment 0.
+
+    >>> tokens, segments = right_padded([[7, 8, 9], [5]])
+    >>> tokens.tolist(), segments.tolist()
+    ([[7, 8, 9], [5, 0, 0]], [[1, 1, 1], [1, 0, 0]])
+    """
+    longest = max(map(len, rows))
+    tokens, segments = (torch.zeros(len(rows), longest, dtype=torch.long) for _ in range(2))
+    for number, row in enumerate(rows):
+        tokens[number, : len(row)] = torch.tensor(row)
+        segments[number, : len(row)] = 1
+    return tokens, segments
 
 
 def left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:

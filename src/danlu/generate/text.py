@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -95,13 +96,14 @@ def generate_text(
         model: as `Engine` wants it.
         tokenizer: of this model.
         prompts: texts, which get the token that begins a document; or ids, taken as they are, as a
-            rendered conversation is.
+            rendered conversation is. An encoder-decoder reads them as its source, and a text gets
+            the token that ends one.
         sampling: how tokens are chosen and when to stop.
 
     Raises:
         DataError: a prompt is too long or has unknown ids.
     """
-    requests = _requests(tokenizer, prompts, sampling or Sampling())
+    requests = _requests(model, tokenizer, prompts, sampling or Sampling())
     texts = [""] * len(requests)
     ids: list[list[int]] = [[] for _ in requests]
     reasons: list[FinishReason] = ["length"] * len(requests)
@@ -123,7 +125,7 @@ def stream_text(
     Raises:
         DataError: the prompt is too long or has unknown ids.
     """
-    requests = _requests(tokenizer, [prompt], sampling or Sampling())
+    requests = _requests(model, tokenizer, [prompt], sampling or Sampling())
     for piece in _pieces(model, tokenizer, requests):
         if piece.text:
             yield piece.text
@@ -140,8 +142,17 @@ class _Piece:
 
 
 def _requests(
-    tokenizer: Tokenizer, prompts: Sequence[str | Sequence[int]], sampling: Sampling
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    prompts: Sequence[str | Sequence[int]],
+    sampling: Sampling,
 ) -> list[Request]:
+    config: Any = model.config
+    if getattr(config, "kind", "decoder") == "encoder-decoder":
+        end = tokenizer.eos_ids[0]
+        sources = [[*tokenizer.encode(p), end] if isinstance(p, str) else p for p in prompts]
+        start = [config.start_token]
+        return [Request(start, sampling, row, source=own) for row, own in enumerate(sources)]
     ids = [[tokenizer.bos_id, *tokenizer.encode(p)] if isinstance(p, str) else p for p in prompts]
     return [Request(prompt, sampling, row) for row, prompt in enumerate(ids)]
 

@@ -201,6 +201,9 @@ class ModelConfig(Config):
 
     # ---- in and out
 
+    start_token: Rare[int] = Field(0, ge=0)
+    """Id that the target of an encoder-decoder begins with."""
+
     tied: bool = True
     """The vocabulary head uses the embedding's matrix."""
 

@@ -291,10 +291,16 @@ def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
                 "do_sample": True,
                 "temperature": 0.8,
                 "top_p": 0.95,
+                **_start(model.config),
             }
         ),
         **tokenizer.contents,
     }
+
+
+def _start(config: ModelConfig) -> dict[str, int]:
+    is_pair = config.kind == "encoder-decoder"
+    return {"decoder_start_token_id": config.start_token} if is_pair else {}
 
 
 def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) -> dict[str, Any]:

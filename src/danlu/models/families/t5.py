@@ -65,7 +65,6 @@ def _back(ours: ModelConfig) -> dict[str, Any]:
         "num_decoder_layers": ours.n_layers,
         "n_positions": ours.max_len,
         "is_encoder_decoder": True,
-        "decoder_start_token_id": 0,
         "relative_attention_num_buckets": 32,
         "relative_attention_max_distance": 128,
     }
@@ -83,6 +82,7 @@ FAMILY = Family(
         "d_ff": "d_ff",
         "layer_norm_epsilon": "norm_eps",
         "tie_word_embeddings": "tied",
+        "decoder_start_token_id": "start_token",
     },
     fixed={
         "kind": "encoder-decoder",
@@ -91,7 +91,12 @@ FAMILY = Family(
         "norm": "rms",
         "qk_norm": "none",
     },
-    defaults={"tie_word_embeddings": True, "feed_forward_proj": "relu", "layer_norm_epsilon": 1e-6},
+    defaults={
+        "tie_word_embeddings": True,
+        "feed_forward_proj": "relu",
+        "layer_norm_epsilon": 1e-6,
+        "decoder_start_token_id": 0,
+    },
     must={
         "feed_forward_proj": tuple(MLPS),
         "relative_attention_num_buckets": (None, 32),
