@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizer_examples import foreign, trained
 from tokenizers import models
 
-from danlu.tokenizer import pretokens, train
+from danlu.tokenizer import train
 from danlu.tokenizer.bytelevel import EVERY_CHARACTER, QWEN2, bytes_of, wrapped
 from danlu.tokenizer.kind import Learned
 from danlu.tokenizer.kinds import wordpiece
@@ -116,15 +116,3 @@ def test_who_has_a_splitter() -> None:
     assert splitter({**own, "added_tokens": [*own["added_tokens"], added]}) is None
     assert splitter({**own, "model": {**own["model"], "dropout": 0.1}}) is None
     assert EVERY_CHARACTER != QWEN2 and list(CHARACTERS.words("a月")) == ["a", "月"]
-
-
-def test_words_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    from danlu.tokenizer import tokenizer as module
-
-    monkeypatch.setattr(module, "WORDS", 3)
-    own = trained()
-    own._words.clear()
-    for text in ("one two three four", "five six", "one", "one two"):
-        assert own.encode_batch([text]) == [own.encode(text)]
-    assert len(own._words) <= 5
-    assert pretokens.QWEN2_KNOWN

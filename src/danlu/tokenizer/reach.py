@@ -45,6 +45,8 @@ def table(tokens: Iterable[bytes]) -> Table:
 def marked(texts: Sequence[str], reach: Table) -> Sequence[str]:
     """The texts with a `MARK` wherever they can be cut; none of them has one already."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
+    if not (codes >= 0x3400).any():
+        return texts
     han = (codes - 0x4E00 < 0x51A6) | (codes - 0x3400 < 0x19B6)  # unsigned: below is far above
     at = np.flatnonzero(han[1:] & han[:-1])
     at = at[~reach[(codes[at] & 0xFFF) << 10 | codes[at + 1] >> 6]] + 1

@@ -12,7 +12,6 @@ before, where it is known how words are cut (`pretokens`).
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, compress, pairwise
@@ -27,14 +26,12 @@ from danlu import files
 from danlu.errors import ConfigError, DataError
 from danlu.tokenizer import pretokens, reach
 from danlu.tokenizer.bytelevel import bytes_of
+from danlu.tokenizer.words import BETWEEN, Words
 
 MAX_BYTES = 64 << 20
 NAMES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>")
 """Special tokens by which ChatML, Llama 3 and Gemma end a turn."""
-
-WORDS = 200_000
-"""Words whose ids are remembered from one batch to the next."""
 
 T = TypeVar("T")
 
@@ -62,7 +59,6 @@ class Tokenizer:
                 "or BERT's",
             )
         core.encode_special_tokens = True
-        self._words = _Words(core)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -188,12 +184,15 @@ class Tokenizer:
     def _reach(self) -> reach.Table | None:
         """None where the library must not see less than a word."""
         model = json.loads(self.contents["tokenizer.json"])["model"]
-        is_plain = model["type"] == "BPE" and not model.get("ignore_merges")
-        return (
-            reach.table(self._bytes)
-            if is_plain and self._split is pretokens.QWEN2_SPLITTER
-            else None
-        )
+        special = ("ignore_merges", "continuing_subword_prefix", "end_of_word_suffix")
+        is_plain = model["type"] == "BPE" and not any(map(model.get, special))
+        is_ours = is_plain and self._split is pretokens.QWEN2_SPLITTER
+        return reach.table(self._bytes) if is_ours else None
+
+    @cached_property
+    def _words(self) -> Words:
+        alone = self._reach is not None and [t for t in self._bytes if BETWEEN in t] == [BETWEEN]
+        return Words(self._core, joined=alone)
 
     def token(self, text: str) -> int | None:
         """The id of a token by its text, such as `<|im_end|>`; None if there is none."""
@@ -297,32 +296,6 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     return value
-
-
-class _Words(dict[str, bytes]):
-    """Words → ids, as the bytes of uint32."""
-
-    def __init__(self, core: tokenizers.Tokenizer) -> None:
-        self.core = core
-
-    def ids(self, words: Sequence[str]) -> list[bytes]:
-        """The ids of each word; new ones are encoded together."""
-        found = list(map(self.get, words))  # once a word: it is what takes the time
-        if None in found:
-            self._learn({word for word, ids in zip(words, found, strict=True) if ids is None})
-            found = [
-                self[word] if ids is None else ids for word, ids in zip(words, found, strict=True)
-            ]
-        return found
-
-    def _learn(self, new: Iterable[str]) -> None:
-        """Have these words; old ones are forgotten when it is too much."""
-        if len(self) > WORDS:
-            self.clear()
-        words = sorted(new)
-        encodings = self.core.encode_batch_fast(words, add_special_tokens=False)
-        for word, encoding in zip(words, encodings, strict=True):
-            self[word] = array("I", encoding.ids).tobytes()
 
 
 def _spaced(piece: str) -> bytes:
