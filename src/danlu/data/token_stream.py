@@ -2,7 +2,7 @@
 
 A piece is what one file of a corpus gives, without the last BOS; pieces one after the other are the
 stream. Notable choices: what is done beside the tokenizer is kept to whole columns and arrays.
-Memory is bounded by a batch of text, some 50 times its bytes while its words are looked up, and
+Memory is bounded by a batch of text, tens of times its bytes while its words are looked up, and
 8 bytes a document (32 where sources are mixed). A single document is never cut.
 """
 

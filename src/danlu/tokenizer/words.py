@@ -11,6 +11,9 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, count
+from operator import not_
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +42,12 @@ class Words(dict[str, bytes]):
     def ids(self, words: Sequence[str]) -> list[bytes]:
         """The ids of each word."""
         found = list(map(self.get, words))  # once a word: it is what takes the time
-        if None not in found:
-            return found  # type: ignore[return-value]
-        self._learn({word for word, ids in zip(words, found, strict=True) if ids is None})
-        return [self[word] if ids is None else ids for word, ids in zip(words, found, strict=True)]
+        absent = list(compress(count(), map(not_, found)))  # in C: few are, of many
+        if absent:
+            self._learn({words[n] for n in absent})
+            for n in absent:
+                found[n] = self[words[n]]
+        return cast(list[bytes], found)
 
     def _learn(self, new: Iterable[str]) -> None:
         """Have these words; old ones are forgotten when it is too much."""
