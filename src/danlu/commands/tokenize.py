@@ -18,7 +18,7 @@ from pydantic import Field
 from tyro.conf import Positional
 
 from danlu import config, log
-from danlu.data import executors, shards
+from danlu.data import shards
 from danlu.data.corpus import MANIFEST, Corpus
 from danlu.errors import DataError
 
@@ -52,7 +52,7 @@ def run(cfg: Config) -> dict[str, Any]:
         log.warn("this tokenizer changes text, so bits a byte of a model with it do not compare")
     before = _stamp(cfg.out or shards.place(corpus, tokenizer))
     began = time.perf_counter()
-    executor = executors.chosen(cfg.on, cfg.processes, shards.text_bytes(corpus))
+    executor = shards.chosen(corpus, on=cfg.on, processes=cfg.processes)
     made = shards.tokenize(corpus, tokenizer, folder=cfg.out, executor=executor)
     seconds = time.perf_counter() - began
     size = sum(made.text_bytes(split) for split in shards.SPLITS)

@@ -39,6 +39,8 @@ from danlu.tokenizer import Tokenizer
 FORMAT = 1
 MANIFEST = "manifest.json"
 SPLITS = ("train", "held_out")
+SMALL_BYTES = 32_000_000
+"""Starting other processes takes longer than encoding so little text."""
 BASE = "base.bin"
 """Each document once; only there while a mixture is drawn from it."""
 
@@ -129,7 +131,7 @@ def tokenize(
         if work.start({"danlu": danlu.__version__, **plan}):
             log.say("going on where it was interrupted")
         tokenizer.save(work.folder / TOKENIZER)
-        with executor or executors.chosen("", 0, text_bytes(corpus)) as running:
+        with executor or chosen(corpus) as running:
             making = _Making(work, running, corpus, dtype, tokenizer.bos_id)
             splits = making.splits(weights)
         manifest = {"format": FORMAT, "dtype": dtype.str, "made_from": made_from, "splits": splits}
@@ -138,6 +140,11 @@ def tokenize(
         work.give_up()
         swap(making.folder, folder, disk)
     return Shards(folder, manifest)
+
+
+def chosen(corpus: Corpus, *, on: str = "", processes: int = 0) -> Executor:
+    """The executor for a corpus; see `executors.chosen`."""
+    return executors.chosen(on, processes, text_bytes(corpus), small=SMALL_BYTES)
 
 
 def text_bytes(corpus: Corpus) -> int:
