@@ -32,6 +32,7 @@ ORDER = (
     "corpus",
     "tokenizer",
     "tokenize",
+    "embed",
     "pretrain",
     "evaluate",
     "finetune",
