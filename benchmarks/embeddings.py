@@ -2,11 +2,11 @@
 
     python benchmarks/embeddings.py TEXTS… --python OTHER/bin/python [--mb 10] [--seeds 3]
 
-TEXTS are files of plain text. gensim needs an environment of its own (`pip install gensim`). Both get
-the same words, cut once; the loss of a pair (word2vec's, with k negatives) is computed here for the
-tables of both, on pairs and negatives that are drawn once: from the text that was trained on, and
-from a twentieth of the documents that neither saw. The runs alternate, so that both meet the same
-load of the machine.
+TEXTS are files of plain text. gensim needs an environment of its own (`pip install gensim`). Both
+get the same words, cut once; the loss of a pair (word2vec's, with k negatives) is computed here for
+the tables of both, on pairs and negatives that are drawn once: from the text that was trained on,
+and from a twentieth of the documents that neither saw. The runs alternate, so that both meet the
+same load of the machine.
 """
 
 from __future__ import annotations

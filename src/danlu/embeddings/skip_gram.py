@@ -9,11 +9,12 @@ that are kept, u those of words as neighbours. Plain SGD, whose rate falls linea
 
 Three things differ from word2vec's loop over pairs, to make it a few matrix products:
 
-- A step takes POSITIONS consecutive positions at once, with the gradient of all their pairs at the
+- A step takes up to 128 consecutive positions at once, with the gradient of all their pairs at the
   vectors as they are before it. The pairs are the same ones; they are read off a band of the
-  product of the step's v with its u.
-- The positions of a step share NEGATIVES draws from the noise, each of weight k / NEGATIVES. The
-  expected gradient is that of k draws a pair; only its noise differs.
+  product of the step's v with its u. Where few words make up the text, a step is shorter, or the
+  sum of one word's gradients would overshoot.
+- The positions of a step share as many draws from the noise, each with the weight that k draws a
+  pair have in all. The expected gradient is the same; only its noise differs.
 - A draw that happens to be the word o itself counts, as in the paper; word2vec's code skips it.
 """
 
@@ -34,8 +35,10 @@ from danlu.embeddings.windows import Windows
 from danlu.embeddings.words import Words
 from danlu.errors import DataError
 
-POSITIONS, BLOCK, NEGATIVES = 128, 32, 128
-"""Positions in a step, in a block of the band, and negatives that a step's positions share."""
+POSITIONS, BLOCK, LEAST_NEGATIVES = 128, 32, 64
+"""Positions in a step at most, in a block of the band, and negatives that they share at least."""
+MOST = 2.0
+"""Pairs of one word in a step, times the learning rate: training diverged at 6, and not at 3."""
 LOOK_EVERY = 5_000
 """Positions between looks at the loss."""
 LAST = 0.004
@@ -124,14 +127,16 @@ def train(words: Words, settings: Settings, *, progress: Progress = silent) -> T
     v = (v - 0.5) * (2 / settings.width)
     u = torch.zeros_like(v)
     keep, noise = words.keep(settings.sample), np.cumsum(words.noise())
-    losses = []
+    positions, losses = positions_of(words, settings), []
     with one_thread():
         for epoch in range(settings.epochs):
             one = windows.draw(words, window=settings.window, keep=keep, random=random)
             if not one.pairs:
                 raise DataError("no word has a neighbour", fix="more text, or a larger --sample")
             seen: list[float] = []
-            for share, step in steps(one, noise, window=settings.window, random=random):
+            for share, step in steps(
+                one, noise, window=settings.window, positions=positions, random=random
+            ):
                 done = (epoch + share) / settings.epochs
                 if len(seen) * LOOK_EVERY <= share * len(one.ids):
                     seen.append(float(loss(v, u, step, negatives=settings.negatives)))
@@ -145,11 +150,27 @@ def train(words: Words, settings: Settings, *, progress: Progress = silent) -> T
     return Trained(v.numpy(), u.numpy(), losses)
 
 
+def positions_of(words: Words, settings: Settings) -> int:
+    """Positions in a step: as many as leave each word's share in it small enough to be stable.
+
+    >>> from danlu.embeddings.words import read
+    >>> positions_of(read(["yes no"], str.split, min_count=1), Settings())
+    4
+    """
+    share = words.counts * words.keep(settings.sample)
+    share = share / share.sum()
+    around = share + settings.negatives * words.noise()
+    pairs = np.maximum(share * (1 + settings.negatives), around).max() * (settings.window + 1)
+    most = min(MOST / (settings.lr * pairs), POSITIONS)
+    return int(2 ** np.floor(np.log2(max(most, 1))))
+
+
 def steps(
     one: Windows,
     noise: npt.NDArray[np.float64],
     *,
     window: int,
+    positions: int,
     random: np.random.Generator,
 ) -> Iterator[tuple[float, Step]]:
     """A pass in steps, each with the share of the pass before it.
@@ -158,26 +179,28 @@ def steps(
         one: the pass.
         noise: [V] the cumulative distribution that negatives are drawn from.
         window: the largest distance of a pair.
+        positions: P, in a step.
         random: draws the negatives.
     """
-    size = len(one.ids)
-    count = -(-size // POSITIONS)
-    room = count * POSITIONS - size
+    size, block = len(one.ids), min(BLOCK, positions)
+    count = -(-size // positions)
+    room = count * positions - size
     ids = torch.from_numpy(np.pad(one.ids, (window, room + window)).astype(np.int64))
-    left = torch.from_numpy(np.pad(one.left, (0, room))).view(count, -1, BLOCK, 1)
-    right = torch.from_numpy(np.pad(one.right, (0, room))).view(count, -1, BLOCK, 1)
-    distance = torch.arange(BLOCK + 2 * window)[None, :] - torch.arange(BLOCK)[:, None] - window
+    left = torch.from_numpy(np.pad(one.left, (0, room))).view(count, -1, block, 1)
+    right = torch.from_numpy(np.pad(one.right, (0, room))).view(count, -1, block, 1)
+    shared = max(positions, LEAST_NEGATIVES)
+    distance = torch.arange(block + 2 * window)[None, :] - torch.arange(block)[:, None] - window
     not_itself = distance != 0
     for number in range(count):
-        at = number * POSITIONS
-        row = ids[at : at + POSITIONS + 2 * window]
+        at = number * positions
+        row = ids[at : at + positions + 2 * window]
         inside = (distance >= -left[number]) & (distance <= right[number]) & not_itself
-        drawn = np.searchsorted(noise, random.random(NEGATIVES) * noise[-1], side="right")
+        drawn = np.searchsorted(noise, random.random(shared) * noise[-1], side="right")
         yield (
             number / count,
             Step(
-                centres=row[window : window + POSITIONS],
-                around=row.unfold(0, BLOCK + 2 * window, BLOCK).reshape(-1),
+                centres=row[window : window + positions],
+                around=row.unfold(0, block + 2 * window, block).reshape(-1),
                 is_pair=inside.float(),
                 negatives=torch.from_numpy(drawn),
             ),

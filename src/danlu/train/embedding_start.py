@@ -69,6 +69,7 @@ def start(model: Transformer, folder: Path, tokenizer: Tokenizer) -> int:
     rows = torch.from_numpy(found.matrix)[seen]
     weight = model.embed.weight
     std = float(weight.std())
-    rows = (rows - rows.mean(0)) * (std / rows.std().clamp(min=1e-12))
+    rows = rows - rows.mean(0)
+    rows *= std / rows.std().clamp(min=1e-12)
     weight[seen.nonzero().flatten().to(weight.device)] = rows.to(weight)
     return len(rows)
