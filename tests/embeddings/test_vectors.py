@@ -59,6 +59,7 @@ def test_neighbours_and_analogies_are_those_of_a_loop() -> None:
     rest = sorted(range(3, 30), key=lambda i: -units[i] @ aim)
     found = made.analogy(*made.words[:3], 4)
     assert [word for word, _ in found] == [made.words[i] for i in rest[:4]]
+    assert found[0][1] == pytest.approx(units[rest[0]] @ aim / np.linalg.norm(aim), abs=1e-4)
     scaled = Vectors(made.words, made.matrix * 9)
     assert scaled.nearest(made.words[0]) == made.nearest(made.words[0])
     assert len(made.nearest(made.words[0], 99)) == 29

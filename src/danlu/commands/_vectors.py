@@ -27,6 +27,8 @@ DEFAULTS["glove"] = {"window": 10, "epochs": 15, "lr": 0.05}
 ASKING = ("corpus", "out", "neighbours", "analogy", "n")
 """Settings that do not change the vectors."""
 SHOWN_WORDS = 8
+LITTLE = 1_000_000
+"""Words of text from which the usual number of passes is enough to look at."""
 
 
 def resolved(cfg: Config) -> dict[str, Any]:
@@ -51,6 +53,8 @@ def make(cfg: Config) -> tuple[Vectors, dict[str, Any]]:
         return vectors.load(cfg.out), dict(vectors.record_of(cfg.out) or {})
     text, about = _tokens(corpus, tokenizer) if tokenizer else _words(corpus, cfg)
     log.say(f"{len(text.ids):,} {cfg.units}, {len(text.spellings):,} different ones")
+    if len(text.ids) < LITTLE and not cfg.epochs:
+        log.say("that is little text: more passes give better vectors, such as --epochs 20")
     began = time.perf_counter()
     trained = _trained(text, cfg.method, settings)
     seconds = time.perf_counter() - began

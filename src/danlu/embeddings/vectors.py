@@ -76,11 +76,12 @@ class Vectors:
         """The words nearest to a - b + c, such as king - man + woman, without these three.
 
         By 3CosAdd (Mikolov et al. 2013, NAACL; so named by Levy and Goldberg 2014): vectors at
-        length 1, the largest sum of cosines. The second of a pair is that sum.
+        length 1, the largest sum of cosines. The second of a pair is the cosine with the sum.
         """
         rows = [self.row(word) for word in (a, b, c)]
         one, other, third = self.units[rows]
-        return self._best(one - other + third, most, without=rows)
+        aim = one - other + third
+        return self._best(aim / max(float(np.linalg.norm(aim)), 1e-12), most, without=rows)
 
     def _best(self, aim: F32, most: int, *, without: Sequence[int]) -> list[tuple[str, float]]:
         closeness = self.units @ aim
