@@ -33,6 +33,7 @@ ORDER = (
     "tokenizer",
     "extend",
     "tokenize",
+    "embed",
     "pretrain",
     "evaluate",
     "finetune",

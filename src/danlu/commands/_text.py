@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from danlu.commands.pretrain import Config as PretrainConfig
     from danlu.evaluate.perplexity import Perplexity
+    from danlu.models.transformer import Transformer
     from danlu.runtime import Runtime
     from danlu.tune.planner import Plan
 
@@ -89,6 +90,7 @@ def planned(cfg: PretrainConfig, text: Text, runtime: Runtime) -> PretrainConfig
         if before.get("request") == request or before.get("settings") == request:
             return config.parse_yaml(type(cfg), before["settings"], source=str(path))
     fitted = fit_vocabulary(cfg, text)
+    _check_embeddings(cfg, text)
     log.say("measuring this machine …")
     if cfg.auto:
         plan = planner.choose(
@@ -140,6 +142,39 @@ def fit_vocabulary(cfg: PretrainConfig, text: Text) -> PretrainConfig:
         return cfg
     model = cfg.model.model_copy(update={"vocab_size": -(-needed // 64) * 64})
     return cfg.model_copy(update={"model": model})
+
+
+def start(model: Transformer, cfg: PretrainConfig, text: Text, runtime: Runtime) -> None:
+    """Let a new model begin with static vectors or with the text's bigrams, where that is asked.
+
+    Raises:
+        ConfigError: the vectors do not fit the tokenizer or the model.
+        DataError: there are none.
+    """
+    from danlu.train import bigram_start, embedding_start
+
+    if cfg.data.embeddings:
+        rows = embedding_start.start(model, cfg.data.embeddings, text.tokenizer)
+        log.say(f"starting {rows:,} rows of the embedding from {cfg.data.embeddings}")
+    elif cfg.train.bigram_start and bigram_start.applies(model):
+        log.say("starting from the text's bigrams")
+        tokens = text.shards.tokens("train")
+        bigram_start.start(model, tokens, runtime=runtime, seed=cfg.train.seed)
+
+
+def _check_embeddings(cfg: PretrainConfig, text: Text) -> None:
+    """Refuse vectors that do not fit before anything is measured or written."""
+    if cfg.data.embeddings is None:
+        return
+    from danlu.train import embedding_start
+
+    if cfg.auto:
+        raise ConfigError(
+            "the planner chooses the model's width, which must be that of the vectors",
+            got="auto with data.embeddings",
+            fix="leave out --auto and give --model.d-model",
+        )
+    embedding_start.check(cfg.data.embeddings, text.tokenizer, width=cfg.model.d_model)
 
 
 def length_in_minutes(cfg: PretrainConfig) -> float:

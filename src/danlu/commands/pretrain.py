@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
-from danlu import config, log
+from danlu import config
 from danlu.data.places import TextPath
 from danlu.errors import ConfigError
 from danlu.hardware import RuntimeConfig
@@ -38,6 +38,9 @@ class DataConfig(config.Config):
 
     vocab: int = Field(0, ge=0)
     """Tokens of a tokenizer that is made; 0: chosen by the amount and kind of text."""
+
+    embeddings: Path | None = None
+    """Folder of `danlu embed --units tokens`, whose vectors the embedding starts from."""
 
     text_field: str = ""
     """Field that holds the text in .jsonl, .csv and .parquet; empty: found by looking."""
@@ -73,7 +76,7 @@ def run(cfg: Config) -> dict[str, Any]:
     from danlu.models.init import initialise
     from danlu.models.transformer import Transformer
     from danlu.runtime import Runtime
-    from danlu.train import bigram_start, optimizers
+    from danlu.train import optimizers
     from danlu.train.fit import Watch, fit
     from danlu.train.objectives.next_token import NextToken
     from danlu.train.run import Run, identity
@@ -97,10 +100,8 @@ def run(cfg: Config) -> dict[str, Any]:
     with Run(cfg.out, cfg, about) as folder:
         folder.publish(model, text.tokenizer)
         records.describe(folder.folder, cfg, learned=lineage.record([text.corpus]))
-        if cfg.train.bigram_start and folder.is_new and bigram_start.applies(model):
-            log.say("starting from the text's bigrams")
-            tokens = text.shards.tokens("train")
-            bigram_start.start(model, tokens, runtime=runtime, seed=cfg.train.seed)
+        if folder.is_new:
+            stages.start(model, cfg, text, runtime)
         watch = Watch(
             evals={"held_out": stages.quick_evaluation(text.shards, cfg.train)},
             sample=stages.sampler(text, runtime),

@@ -43,7 +43,12 @@ def spelled(text: str) -> str:
     >>> spelled(" moon"), spelled("月")
     ('Ġmoon', 'æľĪ')
     """
-    return "".join(map(SPELLING.__getitem__, text.encode()))
+    return spelled_bytes(text.encode())
+
+
+def spelled_bytes(data: bytes) -> str:
+    """Any bytes in the characters that stand for them; never white space."""
+    return "".join(map(SPELLING.__getitem__, data))
 
 
 def bytes_of(piece: str) -> bytes:

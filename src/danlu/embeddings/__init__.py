@@ -1,0 +1,1 @@
+"""Static embeddings: one vector a word, learned from which words stand near each other."""
