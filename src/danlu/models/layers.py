@@ -64,8 +64,8 @@ def read(family: Family, theirs: Json, ours: Json) -> Json:
     found = _windows(family, theirs, ours["n_layers"])
     if ours.get("position", "rope") == "rope":
         found |= _rope(family, theirs)
-        turns = theirs.get("no_rope_layers")  # a list of 1 and 0, where 1 means that a layer turns
-        found["no_rope_layers"] = tuple(n for n, turn in enumerate(turns or ()) if not turn)
+        if turns := theirs.get("no_rope_layers"):  # of 1 and 0, where 1 means that a layer turns
+            found["no_rope_layers"] = tuple(n for n, turn in enumerate(turns) if not turn)
     return found
 
 

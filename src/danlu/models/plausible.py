@@ -15,7 +15,7 @@ from danlu.errors import ModelError
 from danlu.models.config import ModelConfig
 from danlu.models.family import Family, Json
 
-SIZES = ("vocab_size", "d_model", "n_layers", "n_heads", "max_len")
+SIZES = ("vocab_size", "d_model", "n_layers", "n_heads", "d_ff", "max_len")
 """Knobs that have no usual value: a config.json must give them."""
 
 Rule = tuple[str, Callable[[Any], bool]]

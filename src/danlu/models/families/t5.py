@@ -91,7 +91,12 @@ FAMILY = Family(
         "norm": "rms",
         "qk_norm": "none",
     },
-    defaults={"tie_word_embeddings": True, "feed_forward_proj": "relu", "layer_norm_epsilon": 1e-6},
+    defaults={
+        "tie_word_embeddings": True,
+        "d_kv": 64,
+        "feed_forward_proj": "relu",
+        "layer_norm_epsilon": 1e-6,
+    },
     must={
         "feed_forward_proj": tuple(MLPS),
         "relative_attention_num_buckets": (None, 32),
