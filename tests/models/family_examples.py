@@ -40,6 +40,17 @@ T5: dict[str, Any] = {
     "d_kv": 16,
     "d_ff": 96,
 }
+BART: dict[str, Any] = {
+    "vocab_size": V,
+    "d_model": D,
+    "encoder_layers": 3,
+    "decoder_layers": 2,
+    "encoder_attention_heads": HEADS,
+    "decoder_attention_heads": HEADS,
+    "encoder_ffn_dim": 96,
+    "decoder_ffn_dim": 96,
+    "max_position_embeddings": LONG,
+}
 LLAMA3 = {
     "rope_type": "llama3",
     "factor": 8.0,
@@ -159,9 +170,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "t5": ("t5", T5 | {"feed_forward_proj": "relu"}),
     "t5 gated": ("t5", T5 | {"feed_forward_proj": "gated-gelu"}),
     "t5 gated, untied (flan)": ("t5", T5 | {"feed_forward_proj": "gated-gelu"}),
+    "bart": ("bart", BART),
+    "bart, scaled embeddings": ("bart", BART | {"scale_embedding": True, "encoder_layers": 2}),
 }
 """What it is called → model_type and their config."""
 
+SEQ2SEQ = ("t5", "bart")
 MASKED = ("bert", "roberta", "distilbert", "modernbert")
 
 
@@ -180,9 +194,9 @@ def batch(kind: str, length: int = 40) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(4, V, (2, length), generator=generator)
     keep = torch.ones_like(ids)
-    if kind in MASKED or kind == "t5":
+    if kind in MASKED + SEQ2SEQ:
         keep[1, length - 7 :] = 0
-        ids[1, length - 7 :] = {"roberta": 1, "modernbert": 3}.get(kind, 0)
+        ids[1, length - 7 :] = {"roberta": 1, "modernbert": 3, "bart": 1}.get(kind, 0)
     return {
         "ids": ids,
         "keep": keep,

@@ -90,6 +90,9 @@ class Family:
     copies: Mapping[str, str] = field(default_factory=dict)
     """Tensors of theirs that say once more what one of our parameters says."""
 
+    zeros: tuple[str, ...] = ()
+    """Tensors of theirs that must hold zeros, because ours has no part for them."""
+
     tied_in_name: bool = False
     """Their config may say that the head is tied where it is not: the tensors decide."""
 
@@ -128,13 +131,37 @@ class Row:
     layout: Layout
     n_heads: int
 
-    def unpacked(self, tensor: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
-        """Our parameters of theirs; `sizes` are their numbers of rows."""
-        if self.layout == "T" and tensor.ndim == 2:
-            tensor = tensor.T
-        if self.layout == "heads":
-            tensor = tensor.unflatten(0, (self.n_heads, 3, -1)).transpose(0, 1).flatten(0, 2)
-        return tensor.split(sizes)
+    def step(self, sizes: list[int]) -> int:
+        """How many rows of theirs must come together; `sizes` are ours' numbers of rows."""
+        return 3 * sizes[0] // self.n_heads if self.layout == "heads" else 1
+
+    def place(self, piece: Tensor, start: int, parts: list[Tensor]) -> None:
+        """Copy some of their rows, from `start` on, to where they belong in our parameters."""
+        at = 0
+        for number, part in enumerate(parts):
+            rows = len(part)
+            if self.layout == "T" and piece.ndim == 2:
+                part[:, start : start + len(piece)].copy_(piece[:, at : at + rows].T)
+            elif self.layout == "heads":
+                ours = part.unflatten(0, (self.n_heads, -1))
+                heads = piece.unflatten(0, (-1, len(parts), ours.shape[1]))
+                first = start // (len(parts) * ours.shape[1])
+                ours[first : first + len(heads)].copy_(heads[:, number])
+            else:
+                low, high = max(start, at), min(start + len(piece), at + rows)
+                if low < high:
+                    part[low - at : high - at].copy_(piece[low - start : high - start])
+            at += rows
+
+    @property
+    def moves(self) -> bool:
+        """Whether theirs is no parameter of ours as it lies."""
+        return len(self.ours) > 1 or self.layout != ""
+
+    def shape(self, parts: list[Tensor]) -> tuple[int, ...]:
+        """The shape of theirs."""
+        shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+        return shape[::-1] if self.layout == "T" else shape
 
     def packed(self, parts: list[Tensor]) -> Tensor:
         """Theirs of our parameters, not copied where nothing has to be moved."""

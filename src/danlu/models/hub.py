@@ -1,15 +1,13 @@
 """Model folders as Hugging Face writes them: to ours and back.
 
 Loading is strict: every tensor of the file is used or known to hold nothing new, every parameter is
-filled, every shape agrees, every weight is a number. Saving goes through the tables in
-`models/families/`; nothing of transformers is used, because its version 5 writes tokenizer classes
-that version 4 refuses.
+filled, every shape agrees, every weight is a number (`danlu.models.filling`). Saving goes through
+the tables in `models/families/`; nothing of transformers is used, because its version 5 writes
+tokenizer classes that version 4 refuses.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,16 @@ from torch import Tensor
 from danlu import discover, files
 from danlu.errors import ModelError
 from danlu.models import family as families
-from danlu.models import spelling, weights
+from danlu.models import shards, spelling, weights
 from danlu.models.config import ModelConfig
-from danlu.models.positions import sinusoids
+from danlu.models.filling import fill, same, sines
 from danlu.models.transformer import Transformer, parameters
 from danlu.tokenizer import Tokenizer
 
-FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+__all__ = ["Loaded", "config_of", "fill", "load", "load_model", "load_stack", "model_files", "save"]
+
+SHARD_BYTES = 5_000_000_000
+"""Largest file of weights that Hugging Face's hub shows whole; transformers 4 splits there too."""
 
 
 @dataclass(frozen=True)
@@ -142,135 +143,28 @@ def _as_tied(config: ModelConfig, reader: weights.Reader) -> ModelConfig:
         return config
     names = family.names_of(config)
     head, embed = f"{names['head']}.weight", f"{names['embed']}.weight"
-    if not {head, embed} <= set(reader.keys()):
-        return config
-    if torch.equal(reader.tensor(head), reader.tensor(embed)):
+    if head not in reader or embed not in reader or same(reader, head, embed):
         return config
     return config.model_copy(update={"tied": False})
 
 
-@torch.no_grad()
-def fill(
-    model: Transformer, reader: weights.Reader, *, folder: Path, headless: bool = False
-) -> None:
-    """Copy a checkpoint's tensors into a model, one at a time.
-
-    Args:
-        model: whose parameters are filled.
-        reader: of the checkpoint.
-        folder: its name, for messages.
-        headless: the head is neither needed nor looked at; what it holds stays undefined.
-
-    Raises:
-        ModelError: a tensor is missing, left over, of another shape, or no numbers.
-    """
-    c, mine = model.config, parameters(model)
-    family = families.find(c.model_type)
-    theirs, missing, found = set(reader.keys()), [], []
-    for row in families.rows(family, c, set(mine)):
-        name = _there(row.theirs, family, theirs)
-        if headless and row.ours[0].startswith("head"):
-            theirs.discard(row.theirs)
-        elif name is None:
-            missing.append(row.theirs)
-        else:
-            found.append((name, row))
-    copies = [(_there(copy.name, family, theirs), copy) for copy in _copies(model, family)]
-    theirs -= {name for name, _ in (*found, *copies)}
-    spare = sorted(name for name in theirs if not re.search(family.ignore, name))
-    if missing or spare:
-        parts = [("missing", missing), ("unknown to the model", spare)]
-        got = [f"{len(names)} {what}: {', '.join(names[:3])}" for what, names in parts if names]
-        raise ModelError(f"the tensors of {folder} do not fit its config.json", got="; ".join(got))
-    for name, row in found:
-        _copy(reader, name, [mine[ours] for ours in row.ours], row)
-    for name, copy in copies:
-        if name is not None and not headless and not copy.fits(reader.tensor(name)):
-            raise ModelError(f"tensor {name} is not what config.json says", fix=copy.otherwise)
-
-
-def _there(name: str, family: families.Family, names: Collection[str]) -> str | None:
-    """A tensor's name as a checkpoint spells it; the bare stack's have no prefix."""
-    return next((n for n in (name, name.removeprefix(family.prefix)) if n in names), None)
-
-
-def _copy(reader: weights.Reader, name: str, parts: list[Tensor], row: families.Row) -> None:
-    tensor = reader.tensor(name)
-    sizes = [len(part) for part in parts]
-    want = (sum(sizes), *parts[0].shape[1:])
-    want = want[::-1] if row.layout == "T" else want
-    if tuple(reader.shape(name)) != want:
-        raise ModelError(
-            f"tensor {name} has the wrong shape", got=reader.shape(name), expected=str(want)
-        )
-    if tensor.dtype not in FLOATS:
-        raise ModelError(
-            f"tensor {name} holds numbers of an unexpected kind",
-            got=str(tensor.dtype).removeprefix("torch."),
-            expected="float32, bfloat16 or float16: a checkpoint that is not quantised",
-        )
-    if not torch.isfinite(tensor).all():
-        raise ModelError(f"tensor {name} holds infinities or NaN", fix="take an earlier checkpoint")
-    for part, piece in zip(parts, row.unpacked(tensor, sizes), strict=True):
-        part.copy_(piece)
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """A tensor that a checkpoint may have although it says nothing new."""
-
-    name: str
-    original: Tensor
-    tolerance: float
-    otherwise: str
-
-    def fits(self, got: Tensor) -> bool:
-        want = self.original.cpu()
-        if got.shape != want.shape:
-            return False
-        return torch.allclose(got.to(want.dtype), want, rtol=0, atol=self.tolerance)
-
-
-def _copies(model: Transformer, family: families.Family) -> Iterator[_Copy]:
-    names, mine = family.names_of(model.config), parameters(model)
-    if model.config.tied:
-        yield _Copy(
-            *(names["head"] + ".weight", model.embed.weight, 0.0),
-            "tied, it must be the embedding: if it is another head on purpose, "
-            "set tie_word_embeddings to false in config.json",
-        )
-    for theirs, ours in family.copies.items():
-        if theirs != names["head"] + ".weight" and ours in mine:
-            yield _Copy(theirs, mine[ours], 0.0, f"it must be what {ours} is")
-    if model.config.position == "sinusoidal" and model.config.model_type != "danlu":
-        yield _Copy(
-            *(names["position"] + ".weight", _sines(model), 0.01),
-            "positions are sines, it must hold them: if it was trained since, "
-            "remove the key danlu from config.json, which makes them learned",
-        )
-
-
-def _sines(model: Transformer) -> Tensor:
-    """[max_len, D]: the table that stands for sinusoidal positions in a learned table's place."""
-    c = model.config
-    return sinusoids(torch.arange(c.max_len), c.d_model).to(model.embed.weight.dtype)
-
-
-def tensors(model: Transformer) -> dict[str, Tensor]:
-    """The weights under Hugging Face's names, not copied where they need no stacking.
+def tensors(model: Transformer) -> dict[str, weights.Written]:
+    """The weights under Hugging Face's names; what must be stacked is, when its turn comes.
 
     A tied head is not written twice.
     """
-    c = model.config
-    family, mine = families.find(c.model_type), parameters(model)
+    c, mine = model.config, parameters(model)
     out = {
-        row.theirs: row.packed([mine[name].detach() for name in row.ours])
-        for row in families.rows(family, c, set(mine))
+        row.theirs: _written(row, [mine[name].detach() for name in row.ours])
+        for row in families.rows(families.find(c.model_type), c, set(mine))
     }
-    names = family.names_of(c)
-    if c.position == "sinusoidal" and c.model_type != "danlu":
-        out[names["position"] + ".weight"] = _sines(model)
-    return out
+    return out | sines(model)
+
+
+def _written(row: families.Row, parts: list[Tensor]) -> weights.Written:
+    if not row.moves:
+        return parts[0]
+    return weights.Later(parts[0].dtype, row.shape(parts), lambda: iter([row.packed(parts)]))
 
 
 def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
@@ -318,11 +212,19 @@ def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) ->
 
 def weight_bytes(model: Transformer) -> weights.Dump:
     """The weights as a safetensors file, in pieces for `Disk.write`."""
-    return weights.dump(on_cpu(tensors(model)))
+    return weights.dump(tensors(model))
 
 
-def save(folder: Path, model: Transformer, tokenizer: Tokenizer) -> None:
+def save(
+    folder: Path, model: Transformer, tokenizer: Tokenizer, *, shard_bytes: int = SHARD_BYTES
+) -> None:
     """Write a model folder that transformers, vLLM and Danlu open.
+
+    Args:
+        folder: created if absent; a model that is there is replaced.
+        model: what is saved.
+        tokenizer: its own.
+        shard_bytes: weights of more bytes than this become several files and an index.
 
     Raises:
         ModelError: the family cannot say all that this model is.
@@ -330,14 +232,4 @@ def save(folder: Path, model: Transformer, tokenizer: Tokenizer) -> None:
     """
     for name, data in model_files(model, tokenizer).items():
         files.write_atomic(folder / name, data)
-    disk, new = files.Disk(), files.temporary(folder / weights.SINGLE)
-    disk.unlink(new)
-    disk.write(new, weight_bytes(model))
-    disk.rename(new, folder / weights.SINGLE)
-    disk.unlink(folder / weights.INDEX)  # of a model that was there before, in shards
-    disk.fsync_dir(folder)
-
-
-def on_cpu(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors where they can be written from."""
-    return {name: tensor.cpu() for name, tensor in named.items()}
+    shards.replace(folder, weights.dump_sharded(tensors(model), max_bytes=shard_bytes))

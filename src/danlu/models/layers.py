@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from danlu.errors import ModelError
+from danlu.models import plausible
 from danlu.models.config import ModelConfig
 from danlu.models.family import Family, Json
 
@@ -63,8 +64,8 @@ def read(family: Family, theirs: Json, ours: Json) -> Json:
     found = _windows(family, theirs, ours["n_layers"])
     if ours.get("position", "rope") == "rope":
         found |= _rope(family, theirs)
-        turns = theirs.get("no_rope_layers")  # a list of 1 and 0, where 1 means that a layer turns
-        found["no_rope_layers"] = tuple(n for n, turn in enumerate(turns or ()) if not turn)
+        if turns := theirs.get("no_rope_layers"):  # of 1 and 0, where 1 means that a layer turns
+            found["no_rope_layers"] = tuple(n for n, turn in enumerate(turns) if not turn)
     return found
 
 
@@ -101,14 +102,12 @@ def _at(kinds: list[str], kind: str) -> tuple[int, ...]:
 def _rope(family: Family, theirs: Json) -> Json:
     """Base, share and scaling; and the base of the layers with a window."""
     given = [theirs[key] for key in ("rope_parameters", "rope_scaling") if theirs.get(key)]
-    if wrong := [g for g in given if not isinstance(g, dict)]:
-        raise ModelError("config.json's rotary parameters are not an object", got=wrong[0])
     found: Json = {"rope_theta": family.base}
     kinds = set()
     for nested in reversed(given or [{}]):
         by_kind = family.two_bases and (FULL in nested or SLIDING in nested)
         own = (nested.get(FULL) or {}) if by_kind else nested
-        found |= _parameters(dict(own), theirs, BASES)
+        found |= _parameters(own, theirs, BASES)
         kinds.add(found["rope_scaling"])
     if len(kinds) > 1:
         raise ModelError("rope_parameters and rope_scaling ask for different things", got=given)
@@ -122,7 +121,7 @@ def _rope(family: Family, theirs: Json) -> Json:
 
 
 def _local_base(family: Family, theirs: Json, given: list[Json]) -> Json:
-    own = next((dict(nested[SLIDING]) for nested in given if SLIDING in nested), {})
+    own = next((nested[SLIDING] or {} for nested in given if SLIDING in nested), {})
     near = _parameters(own, {}, LOCAL_BASES, theirs)
     if near["rope_scaling"] != "none":
         raise ModelError("scaled rotary positions in a window are not supported", got=given)
@@ -144,7 +143,8 @@ def _parameters(
         bases: keys of the config that may hold the base.
         flat: where these are looked for; the config by default.
     """
-    flat = theirs if flat is None else flat
+    plausible.check_rope(given)
+    given, flat = dict(given), theirs if flat is None else flat
     all_bases = [given.pop("rope_theta", None), *(flat.get(key) for key in bases)]
     different = list(dict.fromkeys(base for base in all_bases if base is not None))
     if len(different) > 1:

@@ -12,18 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from danlu.errors import ModelError
-from danlu.models import layers
+from danlu.models import layers, plausible
 from danlu.models.config import ModelConfig
 from danlu.models.family import Family, Json, find
-
-SIZES = ("vocab_size", "d_model", "n_layers", "n_heads", "max_len")
-"""Knobs that have no usual value: a config.json must give them."""
-
-REFUSED = {
-    "auto_map": "needs code from its own folder, which Danlu never runs",
-    "quantization_config": "is quantised, which is not supported yet",
-}
-"""Keys of any family that change what the tensors mean, and what they say of the model."""
 
 OTHER_FAMILY = (
     "change these settings, or set model.model_type to a family that can say them; 'danlu' says "
@@ -40,22 +31,17 @@ def read_config(theirs: Any) -> ModelConfig:
     """
     if not isinstance(theirs, dict):
         raise ModelError("config.json is not a JSON object", got=theirs)
-    for key, why in REFUSED.items():
-        if theirs.get(key):
-            raise ModelError(f"this model {why} ({key})", got=theirs[key])
+    _refuse_quantised(theirs.get("quantization_config"))
     model_type = theirs.get("model_type")
     if not isinstance(model_type, str):
         raise ModelError(
             "config.json has no model_type", got=model_type, expected="a family's name"
         )
     family = find(model_type)
+    _refuse_code(theirs.get("auto_map"), family)
     theirs = {**family.defaults, **theirs}
     _check(family, theirs)
-    ours: Json = {"model_type": model_type, **family.fixed}
-    for key, knobs in family.keys.items():
-        if theirs.get(key) is not None:
-            value = _translated(family, key, theirs[key])
-            ours |= dict.fromkeys(knobs.split(), tuple(value) if type(value) is list else value)
+    ours = {"model_type": model_type, **family.fixed, **_knobs(family, theirs)}
     ours |= family.more(theirs)
     ours.setdefault("n_kv_heads", ours["n_heads"])
     ours.setdefault("head_dim", ours["d_model"] // ours["n_heads"])
@@ -105,15 +91,58 @@ def write_config(config: ModelConfig) -> Json:
     return theirs
 
 
+def _refuse_quantised(settings: Any) -> None:
+    if settings:
+        method = settings.get("quant_method") if isinstance(settings, dict) else settings
+        raise ModelError(
+            "this model is quantised, which is not supported yet (quantization_config)",
+            got=f"quantised by {method}",
+            expected="weights in float32, bfloat16 or float16",
+            fix="take the checkpoint that it was made from",
+        )
+
+
+def _refuse_code(auto_map: Any, family: Family) -> None:
+    """Refuse a model whose classes are code in its folder.
+
+    A class by the name of the family's own is that one: checkpoints older than the family in
+    transformers still bring their copy of it (Phi 3), and nobody needs it.
+    """
+    classes = auto_map if isinstance(auto_map, dict) else {"": auto_map} if auto_map else {}
+    for loader, name in classes.items():
+        own = isinstance(name, str) and name.rsplit(".", 1)[-1] == family.architecture
+        if loader not in ("AutoConfig", "AutoTokenizer") and not own:
+            raise ModelError(
+                "this model needs code from its own folder, which Danlu never runs (auto_map)",
+                got=name,
+                expected=f"a model of the class {family.architecture}",
+                fix="if it is one, remove auto_map from config.json",
+            )
+
+
+def _knobs(family: Family, theirs: Json) -> Json:
+    """The knobs that keys say; of several keys for one knob, all must say the same."""
+    found: Json = {}
+    said: dict[str, str] = {}
+    for key, knobs in family.keys.items():
+        if theirs.get(key) is None:
+            continue
+        value = _translated(family, key, theirs[key])
+        value = tuple(value) if type(value) is list else value
+        for knob in knobs.split():
+            if found.setdefault(knob, value) != value:
+                raise ModelError(
+                    f"{said[knob]} and {key} differ, which is not supported",
+                    got=f"{theirs[said[knob]]!r} and {theirs[key]!r}",
+                )
+            said.setdefault(knob, key)
+    return found
+
+
 def _check(family: Family, theirs: Json) -> None:
     """Refuse a config that lacks a size, or has a setting that the table does not know."""
-    sizes = {key: theirs.get(key) for key, knob in family.keys.items() if knob.split()[0] in SIZES}
-    if wrong := [key for key, n in sizes.items() if type(n) is not int or n < 1]:
-        raise ModelError(
-            f"config.json lacks a usable {', '.join(wrong)}",
-            got=", ".join(repr(sizes[key]) for key in wrong),
-            expected="whole numbers of 1 or more",
-        )
+    plausible.check_sizes(family, theirs)
+    plausible.check(theirs, family.keys)
     for key, known in family.must.items():
         if theirs.get(key) not in known:
             raise _unsupported(theirs, key, known)

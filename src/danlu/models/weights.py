@@ -33,6 +33,7 @@ from danlu.errors import DataError, ModelError
 MAX_HEADER = 16 << 20
 MAX_TENSORS = 100_000
 MAX_DIMS = 16
+PIECE = 8 << 20
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
@@ -211,7 +212,7 @@ class Reader:
             elif (path / SINGLE).exists():
                 self._add(path / SINGLE)
             elif (path / INDEX).exists():
-                self._add_shards(_weight_map(path / INDEX))
+                self._add_shards(weight_map(path / INDEX))
             else:
                 raise _nothing(path)
         except BaseException:
@@ -235,11 +236,34 @@ class Reader:
 
     def tensor(self, name: str) -> torch.Tensor:
         """Read one tensor, into memory of its own, on the CPU."""
+        return self._read(name, self.shape(name), 0)
+
+    def pieces(
+        self, name: str, *, step: int = 1, max_bytes: int = PIECE
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """One tensor in pieces of whole rows, each with the number of its first row.
+
+        So a tensor can be copied to where it belongs without being there twice.
+
+        Args:
+            name: of a tensor with one dimension at least.
+            step: pieces have a multiple of so many rows, but for the last.
+            max_bytes: they have no more bytes than this, unless `step` rows have.
+        """
+        shape, n_bytes = self.shape(name), self.dtype(name).itemsize
+        row = math.prod(shape[1:]) * n_bytes
+        rows = max(step, max_bytes // max(row, 1) // step * step)
+        for start in range(0, shape[0], rows):
+            part = (min(rows, shape[0] - start), *shape[1:])
+            yield start, self._read(name, part, start * row)
+
+    def _read(self, name: str, shape: tuple[int, ...], skip: int) -> torch.Tensor:
+        """A tensor from the bytes that begin `skip` bytes into the one of that name."""
         number, part = self._find(name)
         path, file = self._files[number]
-        tensor = torch.empty(part.shape, dtype=part.dtype)
+        tensor = torch.empty(shape, dtype=part.dtype)
         view = _bytes_of(tensor)
-        file.seek(part.start)
+        file.seek(part.start + skip)
         while view:
             n = file.readinto(view[: files.CHUNK])
             if not n:
@@ -294,7 +318,7 @@ class Reader:
                 )
 
 
-def _weight_map(path: Path) -> dict[str, str]:
+def weight_map(path: Path) -> dict[str, str]:
     """The checked table of an index file: tensor name -> file name in the same folder."""
     try:
         value = files.read_json(path, limit=MAX_HEADER)

@@ -128,7 +128,7 @@ class Run:
         contents: dict[str, Any] = {
             **self.constant,
             "model.safetensors": hub.weight_bytes(model),
-            OPTIMIZER_STATE: weights.dump(hub.on_cpu(optimizer.state())),
+            OPTIMIZER_STATE: weights.dump(optimizer.state()),
             TRAIN_STATE: files.json_bytes({**state, "horizon": horizon.state()}),
         }
         self.__dict__.pop("newest", None)

@@ -23,6 +23,14 @@ KNOBS = (
     }
 )
 GEMMA = FIXED | {"norm_at": "both", "norm_offset": 1}
+USUAL = {
+    "tie_word_embeddings": True,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "query_pre_attn_scalar": 256,
+    "sliding_window": 4096,
+}
 TANH = {"hidden_activation": ACTIVATIONS}
 MUST = {"use_bidirectional_attention": (None, False)}
 
@@ -50,7 +58,7 @@ FAMILY = Family(
     names=SANDWICH,
     keys=KNOBS,
     fixed=GEMMA,
-    defaults={"tie_word_embeddings": True, "query_pre_attn_scalar": 256, "head_dim": 256},
+    defaults=USUAL | {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},
     must=MUST,
     values=TANH,
     more=more,

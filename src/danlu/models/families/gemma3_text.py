@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.models.families.gemma2 import GEMMA, KNOBS, MUST, SANDWICH, TANH, back, more
+from danlu.models.families.gemma2 import GEMMA, KNOBS, MUST, SANDWICH, TANH, USUAL, back, more
 from danlu.models.families.llama import IGNORE
 from danlu.models.family import Family
 
@@ -18,12 +18,7 @@ FAMILY = Family(
     names=SANDWICH,
     keys=KNOBS,
     fixed=GEMMA | {"qk_norm": "head"},
-    defaults={
-        "tie_word_embeddings": True,
-        "query_pre_attn_scalar": 256,
-        "head_dim": 256,
-        "sliding_window": 4096,
-    },
+    defaults=USUAL,
     must=MUST,
     values=TANH,
     more=more,

@@ -26,7 +26,6 @@ FAMILY = Family(
         "n_layer": "n_layers",
         "n_head": "n_heads",
         "n_positions": "max_len",
-        "n_inner": "d_ff",
         "activation_function": "activation",
         "layer_norm_epsilon": "norm_eps",
         "tie_word_embeddings": "tied",
@@ -54,8 +53,9 @@ FAMILY = Family(
     ignore=r"\.attn\.(masked_)?bias$",
     prefix="transformer.",
     values={"activation_function": GELU},
-    more=lambda theirs: {} if theirs.get("n_inner") else {"d_ff": 4 * theirs["n_embd"]},
+    more=lambda theirs: {"d_ff": theirs.get("n_inner") or 4 * theirs["n_embd"]},
     back=lambda ours: {
+        "n_inner": ours.d_ff,
         "n_ctx": ours.max_len,
         "resid_pdrop": ours.dropout,
         "embd_pdrop": ours.dropout,

@@ -10,7 +10,11 @@ FAMILY = Family(
     names=NAMES,
     keys=KEYS,
     fixed=FIXED,
-    defaults={"tie_word_embeddings": False, "sliding_window": 4096},
+    defaults={
+        "tie_word_embeddings": False,
+        "sliding_window": 4096,
+        "num_key_value_heads": 8,
+    },
     values=SPELLED,
     local=lambda theirs, layer: True,
     ignore=IGNORE,

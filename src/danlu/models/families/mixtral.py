@@ -23,12 +23,15 @@ FAMILY = Family(
     fixed=FIXED,
     defaults={
         "tie_word_embeddings": False,
+        "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-5,
         "num_local_experts": 8,
         "num_experts_per_tok": 2,
         "router_aux_loss_coef": 0.001,
     },
     values=SPELLED,
     local=lambda theirs, layer: True,
+    base=1_000_000.0,
     ignore=IGNORE,
     prefix="model.",
 )

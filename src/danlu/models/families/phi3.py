@@ -24,7 +24,7 @@ FAMILY = Family(
     },
     keys={key: knob for key, knob in KEYS.items() if key != "head_dim"},
     fixed=FIXED,
-    defaults={"tie_word_embeddings": False},
+    defaults={"tie_word_embeddings": False, "rms_norm_eps": 1e-5},
     values=SPELLED,
     back=_back,
     local=lambda theirs, layer: True,

@@ -26,7 +26,7 @@ FAMILY = Family(
     names=NAMES,
     keys={key: knob for key, knob in KEYS.items() if key != "head_dim"},
     fixed=FIXED | {"qkv_bias": True},
-    defaults={"tie_word_embeddings": False},
+    defaults={"tie_word_embeddings": False, "num_key_value_heads": 32},
     values=SPELLED,
     back=back,
     local=local,

@@ -50,7 +50,9 @@ FAMILY = Family(
     fixed=FIXED | {"qk_norm": "head"},
     defaults={
         "tie_word_embeddings": False,
+        "num_key_value_heads": 4,
         "head_dim": 128,
+        "moe_intermediate_size": 768,
         "decoder_sparse_step": 1,
         "num_experts_per_tok": 8,
         "norm_topk_prob": False,

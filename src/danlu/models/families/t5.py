@@ -93,6 +93,7 @@ FAMILY = Family(
     },
     defaults={
         "tie_word_embeddings": True,
+        "d_kv": 64,
         "feed_forward_proj": "relu",
         "layer_norm_epsilon": 1e-6,
         "decoder_start_token_id": 0,
