@@ -315,6 +315,11 @@ def _impossible(c: ModelConfig) -> list[str]:
             f"top_k = {c.top_k} of n_experts = {c.n_experts}",
         ),
         (
+            c.n_experts > 1 and c.top_k == 1 and c.norm_top_k,
+            "with top_k = 1 and norm_top_k the one expert's weight is always 1, and the router "
+            "learns nothing from the text: set norm_top_k to false",
+        ),
+        (
             c.n_encoder_layers > 0 and c.kind != "encoder-decoder",
             f"n_encoder_layers is for an encoder-decoder, and kind is {c.kind}",
         ),

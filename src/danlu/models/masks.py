@@ -45,16 +45,12 @@ def memory_mask(
     return (own[:, :, None] == memory_segments[:, None, :])[:, None]
 
 
-def bias(
-    c: ModelConfig, gap_TS: Tensor, distance: nn.Embedding | None, *, causal: bool
-) -> Tensor | None:
-    """What is added to the scores for their distance, [1, H, T, S]; None: nothing."""
-    if c.position == "alibi":
-        slopes = torch.tensor(alibi_slopes(c.n_heads), device=gap_TS.device)
-        return (-slopes[:, None, None] * gap_TS.abs())[None]
+def bias(c: ModelConfig, gap_TS: Tensor, distance: nn.Embedding | None, *, causal: bool) -> Tensor:
+    """What is added to the scores for their distance, [1, H, T, S]: learned, or ALiBi's slopes."""
     if distance is not None:
         return distance(relative_buckets(gap_TS, causal=causal)).movedim(-1, 0)[None]
-    return None
+    slopes = torch.tensor(alibi_slopes(c.n_heads), device=gap_TS.device)
+    return (-slopes[:, None, None] * gap_TS.abs())[None]
 
 
 def alibi_slopes(heads: int) -> list[float]:

@@ -51,7 +51,8 @@ class Norm(nn.Module):
             weight = self.weight + self.offset if self.offset else self.weight
             return F.layer_norm(x, self.weight.shape, weight, self.bias, self.eps)
         if self.offset:  # the sum and the product in float32: near one, bfloat16 has few numbers
-            return rms_norm(x.float(), self.weight.float() + self.offset, self.eps).type_as(x)
+            wide, weight = _wide(x.dtype), self.weight.to(_wide(self.weight.dtype))
+            return rms_norm(x.to(wide), weight + self.offset, self.eps).type_as(x)
         return rms_norm(x, self.weight, self.eps)
 
 
@@ -71,10 +72,10 @@ class View:
     ) -> None:
         self.config, self.cache, self.dtype = c, cache, dtype
         self.positions, self.segments = positions_BT, segments_BS
-        T, past = positions_BT.shape[-1], cache.length if cache is not None else 0
-        self.gap_TS = distances(T, past, positions_BT.device)
-        self.causal, self.bias = causal, bias(c, self.gap_TS, distance, causal=causal)
-        self.bias = None if self.bias is None else self.bias.to(dtype)
+        self.causal, self.bias = causal, None
+        self.past = cache.length if cache is not None else 0
+        if c.position in ("alibi", "relative"):
+            self.bias = bias(c, self._gaps(), distance, causal=causal).to(dtype)
         self._masks: dict[int, Tensor | None] = {}
         self._turns: dict[bool, tuple[Tensor, Tensor]] = {}
 
@@ -82,7 +83,8 @@ class View:
         """Who sees whom, or what is added to the scores, [1 or B, 1 or H, T, S]; None with True:
         the causal triangle, None with False: everything.
         """
-        T, S = self.gap_TS.shape
+        T = self.positions.shape[-1]
+        S = self.past + T
         window = self.config.window if self.config.is_local(layer) else 0
         window = window if window < S else 0
         if not window and self.bias is None and self.segments is None:
@@ -91,11 +93,15 @@ class View:
             if T == S:
                 return None, True
         if window not in self._masks:
-            sees = seen(self.gap_TS, self.segments, window=window, causal=self.causal)
+            sees = seen(self._gaps(), self.segments, window=window, causal=self.causal)
             self._masks[window] = (
                 sees if self.bias is None else torch.where(sees, self.bias, -math.inf)
             )
         return self._masks[window], False
+
+    def _gaps(self) -> Tensor:
+        """[T, S], 8 bytes each: a long row that needs no mask must not make it."""
+        return distances(self.positions.shape[-1], self.past, self.positions.device)
 
     def turn(self, layer: int) -> tuple[Tensor, Tensor] | None:
         """Cosine and sine of rotary positions, [1 or B, T, 1, d/2]; None where none turn."""
@@ -187,8 +193,8 @@ class Attention(nn.Module):
         scores = softcapped(q @ k.mT * (self.scale or self.head_dim**-0.5), self.softcap)
         if causal:
             mask = distances(q.shape[2], 0, q.device) >= 0
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -math.inf)
+        if mask is not None:  # not -inf: padding may see nothing at all, and 0 / 0 would spread
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
         return scores.softmax(-1, dtype=_wide(scores.dtype)).type_as(v) @ v
 
 
@@ -386,6 +392,7 @@ class Head(nn.Linear):
     def nll(self, hidden_BTD: Tensor, targets_BT: Tensor) -> Tensor:
         """[B, T] losses in nats; see `linear_nll`."""
         rows, targets = self._read(hidden_BTD).flatten(0, 1), targets_BT.flatten()
+        rows = rows.type_as(self.weight)  # under autocast `dense` answers in 16 bits
         losses = linear_nll(rows, self.weight, targets, bias=self.bias, softcap=self.softcap)
         return losses.view_as(targets_BT)
 
@@ -419,6 +426,7 @@ class Transformer(Stack):
         targets: Tensor | None = None,
         source: Tensor | None = None,
         source_segments: Tensor | None = None,
+        source_positions: Tensor | None = None,
         cache: KVCache | None = None,
         **places: Tensor | None,
     ) -> Tensor:
@@ -428,33 +436,32 @@ class Transformer(Stack):
             tokens: [B, T] ids; of an encoder-decoder those of the target.
             targets: [B, T] ids that each position must predict, or IGNORE.
             source: [B, S] ids that the encoder reads; not needed where the cache has them.
-            source_segments: [B, S] see `encode`.
+            source_segments, source_positions: [B, S] see `encode`.
             cache: see `Stack.hidden`.
             places: positions, segments and token types, see `Stack.hidden`.
         """
         memory = None
         if self.encoder is not None:
-            memory, source_segments = self._memory(source, source_segments, cache)
+            if cache is None or cache.memory is None:
+                assert source is not None, "an encoder-decoder needs a source"
+                memory = self.encode(source, source_segments, source_positions)
+            else:
+                memory, source_segments = cache.memory
+            if cache is not None:
+                cache.memory = memory, source_segments
         hidden_BTD = self.hidden(
             tokens, cache=cache, memory=memory, memory_segments=source_segments, **places
         )
         return self.head(hidden_BTD) if targets is None else self.head.nll(hidden_BTD, targets)
 
-    def encode(self, source: Tensor, segments: Tensor | None = None) -> Tensor:
-        """What the encoder makes of a source, [B, S, D]; tokens see those of their own segment."""
+    def encode(
+        self, source: Tensor, segments: Tensor | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        """What the encoder makes of a source, [B, S, D]; `segments` and `positions` [B, S] are
+        those of `Stack.hidden`, which several sources in a row need.
+        """
         assert self.encoder is not None, "only an encoder-decoder has an encoder"
-        return self.encoder.hidden(source, segments=segments)
-
-    def _memory(
-        self, source: Tensor | None, segments: Tensor | None, cache: KVCache | None
-    ) -> tuple[Tensor, Tensor | None]:
-        if cache is not None and cache.memory is not None:
-            return cache.memory
-        assert source is not None, "an encoder-decoder needs a source"
-        memory = self.encode(source, segments), segments
-        if cache is not None:
-            cache.memory = memory
-        return memory
+        return self.encoder.hidden(source, segments=segments, positions=positions)
 
     def extra_repr(self) -> str:
         """Shown by print(model)."""
