@@ -56,6 +56,7 @@ FAMILY = Family(
         "decoder_ffn_dim": "d_ff",
         "max_position_embeddings": "max_len",
         "activation_function": "activation",
+        "decoder_start_token_id": "start_token",
     },
     fixed={
         "kind": "encoder-decoder",
@@ -73,7 +74,11 @@ FAMILY = Family(
         "mlp_bias": True,
         "tied": True,
     },
-    defaults={"activation_function": "gelu", "encoder_layers": 12},
+    defaults={
+        "activation_function": "gelu",
+        "encoder_layers": 12,
+        "decoder_start_token_id": 2,
+    },
     must={
         "tie_word_embeddings": (None, True),
         "normalize_before": (None, False),
