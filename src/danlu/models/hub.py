@@ -3,7 +3,7 @@
 Loading is strict: every tensor of the file is used or known to hold nothing new, every parameter is
 filled, every shape agrees, every weight is a number. Saving goes through the tables in
 `models/families/`; nothing of transformers is used, because its version 5 writes tokenizer classes
-that version 4 refuses.
+that version 4 refuses. A family without a table is `models.foreign`'s: transformers computes it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import torch
 from torch import Tensor
 
 from danlu import discover, files
-from danlu.errors import ModelError
+from danlu.errors import ModelError, UnknownName
+from danlu.models import count, foreign, spelling, weights
 from danlu.models import family as families
-from danlu.models import spelling, weights
 from danlu.models.config import ModelConfig
 from danlu.models.positions import sinusoids
 from danlu.models.transformer import Transformer, parameters
 from danlu.tokenizer import Tokenizer
+
+AnyConfig = ModelConfig | foreign.ForeignConfig
+Model = Transformer | foreign.Foreign
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
@@ -33,7 +36,7 @@ FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 class Loaded:
     """A model folder, opened."""
 
-    model: Transformer
+    model: Model
     tokenizer: Tokenizer
     folder: Path
 
@@ -51,19 +54,21 @@ def load(
     Raises:
         ModelError: the model is missing, damaged or of an unknown kind; the message says what.
         DataError: so is the tokenizer, or config.json is not JSON.
+        MissingExtra: its family has no table, and transformers is not installed.
+        UnknownName: transformers does not know it either.
     """
     config = config_of(folder)
     tokenizer = Tokenizer.load(folder)
     _check_vocabulary(config, tokenizer, folder)
-    model = _filled(config, folder, device=device, dtype=dtype)
+    model = _loaded(config, folder, device=device, dtype=dtype)
     return Loaded(model.eval(), tokenizer, folder)
 
 
 def load_model(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
-) -> Transformer:
+) -> Model:
     """Only the model of a folder; see `load`."""
-    return _filled(config_of(folder), folder, device=device, dtype=dtype)
+    return _loaded(config_of(folder), folder, device=device, dtype=dtype)
 
 
 def load_stack(
@@ -73,15 +78,27 @@ def load_stack(
 
     Only `hidden` and `encode` may be called: the head's numbers are undefined, unless it is tied.
     """
-    return _filled(config_of(folder), folder, device=device, dtype=dtype, headless=True)
+    config = config_of(folder)
+    if isinstance(config, foreign.ForeignConfig):
+        raise ModelError(f"a {config.model_type} model cannot be used without its head")
+    return _filled(config, folder, device=device, dtype=dtype, headless=True)
 
 
-def config_of(folder: Path) -> ModelConfig:
+def size_of(folder: Path) -> int:
+    """Number of weights of a folder's model, which is not loaded; see `config_of`."""
+    config = config_of(folder)
+    if isinstance(config, foreign.ForeignConfig):
+        return foreign.parameters(config)
+    return count.parameters(config)
+
+
+def config_of(folder: Path) -> AnyConfig:
     """What the model of a folder is.
 
     Raises:
         ModelError: it is no model folder, or of an unknown kind.
         DataError: config.json is not JSON.
+        MissingExtra, UnknownName: see `load`.
     """
     if not folder.is_dir():
         raise ModelError(
@@ -96,7 +113,11 @@ def config_of(folder: Path) -> ModelConfig:
             expected="a run folder such as runs/demo/base, or a Hugging Face checkpoint",
             fix=_did_you_mean(folder),
         )
-    return spelling.read_config(files.read_json(folder / "config.json"))
+    theirs = files.read_json(folder / "config.json")
+    try:
+        return spelling.read_config(theirs)
+    except UnknownName as unknown:
+        return foreign.read_config(theirs, unknown)
 
 
 def _did_you_mean(folder: Path) -> str:
@@ -107,13 +128,21 @@ def _did_you_mean(folder: Path) -> str:
     return f"did you mean {name}?" if name else ""
 
 
-def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer, where: object) -> None:
+def _check_vocabulary(config: AnyConfig, tokenizer: Tokenizer, where: object) -> None:
     if tokenizer.vocab_size > config.vocab_size:
         raise ModelError(
             f"tokenizer and model of {where} disagree",
             got=f"{tokenizer.vocab_size} tokens, {config.vocab_size} rows of the embedding",
             expected="a row for each token",
         )
+
+
+def _loaded(
+    config: AnyConfig, folder: Path, *, device: torch.device | str, dtype: torch.dtype | None
+) -> Model:
+    if isinstance(config, foreign.ForeignConfig):
+        return foreign.load(config, folder, device=device, dtype=dtype)
+    return _filled(config, folder, device=device, dtype=dtype)
 
 
 def _filled(
@@ -150,9 +179,7 @@ def _as_tied(config: ModelConfig, reader: weights.Reader) -> ModelConfig:
 
 
 @torch.no_grad()
-def fill(
-    model: Transformer, reader: weights.Reader, *, folder: Path, headless: bool = False
-) -> None:
+def fill(model: Model, reader: weights.Reader, *, folder: Path, headless: bool = False) -> None:
     """Copy a checkpoint's tensors into a model, one at a time.
 
     Args:
@@ -164,6 +191,8 @@ def fill(
     Raises:
         ModelError: a tensor is missing, left over, of another shape, or no numbers.
     """
+    if isinstance(model, foreign.Foreign):
+        return foreign.fill(model, reader, folder=folder)
     c, mine = model.config, parameters(model)
     family = families.find(c.model_type)
     theirs, missing, found = set(reader.keys()), [], []
@@ -256,11 +285,13 @@ def _sines(model: Transformer) -> Tensor:
     return sinusoids(torch.arange(c.max_len), c.d_model).to(model.embed.weight.dtype)
 
 
-def tensors(model: Transformer) -> dict[str, Tensor]:
+def tensors(model: Model) -> dict[str, Tensor]:
     """The weights under Hugging Face's names, not copied where they need no stacking.
 
     A tied head is not written twice.
     """
+    if isinstance(model, foreign.Foreign):
+        return foreign.tensors(model)
     c = model.config
     family, mine = families.find(c.model_type), parameters(model)
     out = {
@@ -273,14 +304,17 @@ def tensors(model: Transformer) -> dict[str, Tensor]:
     return out
 
 
-def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
+def model_files(model: Model, tokenizer: Tokenizer) -> dict[str, bytes]:
     """The files of a model folder that stay the same during a run: all but the weights.
 
     Raises:
         ModelError: the family cannot say all that this model is, or tokens have no embedding.
     """
     _check_vocabulary(model.config, tokenizer, "this run")
-    config = model_json(model.config, model.embed.weight.dtype, tokenizer)
+    if isinstance(model, foreign.Foreign):
+        config = foreign.model_json(model)
+    else:
+        config = model_json(model.config, model.embed.weight.dtype, tokenizer)
     return {
         "config.json": files.json_bytes(config),
         "generation_config.json": files.json_bytes(
@@ -298,9 +332,10 @@ def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
     }
 
 
-def _start(config: ModelConfig) -> dict[str, int]:
-    is_pair = config.kind == "encoder-decoder"
-    return {"decoder_start_token_id": config.start_token} if is_pair else {}
+def _start(config: AnyConfig) -> dict[str, int]:
+    if isinstance(config, ModelConfig) and config.kind == "encoder-decoder":
+        return {"decoder_start_token_id": config.start_token}
+    return {}
 
 
 def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -316,12 +351,12 @@ def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) ->
     } | spelling.write_config(config)  # RoBERTa counts positions from its padding's number
 
 
-def weight_bytes(model: Transformer) -> weights.Dump:
+def weight_bytes(model: Model) -> weights.Dump:
     """The weights as a safetensors file, in pieces for `Disk.write`."""
     return weights.dump(on_cpu(tensors(model)))
 
 
-def save(folder: Path, model: Transformer, tokenizer: Tokenizer) -> None:
+def save(folder: Path, model: Model, tokenizer: Tokenizer) -> None:
     """Write a model folder that transformers, vLLM and Danlu open.
 
     Raises:
