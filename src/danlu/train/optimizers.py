@@ -23,6 +23,9 @@ from danlu.train.settings import OptimizerConfig
 ROUTERS = re.compile(r"(^|\.)(router|gate)(\.\w+)?\.weight$")
 """Of experts, if they have a row for each: `gate` may also be a part of an MLP."""
 
+RATES = "A_log"
+"""Of a state-space model: a table of rates, no map, and not to decay (Gu & Dao 2023)."""
+
 
 class Part(Protocol):
     """One optimizer over some of the parameters."""
@@ -172,7 +175,7 @@ def _kinds(model: nn.Module, named: dict[str, Tensor]) -> tuple[dict[str, Tensor
 
     Embeddings and head are known by what they are, because families name them differently. They
     and routers have a row for each thing to choose from: Muon would make all rows alike in size.
-    Experts may be one stack of matrices; what a family marks as not to decay is like a vector.
+    Experts may be one stack of matrices.
     """
     rows = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     rows.add(id(getattr(getattr(model, "head", None), "weight", None)))
@@ -182,12 +185,12 @@ def _kinds(model: nn.Module, named: dict[str, Tensor]) -> tuple[dict[str, Tensor
         routes = experts > 0 and len(p) == experts and ROUTERS.search(name)
         return p.ndim == 2 and (id(p) in rows or bool(routes))
 
-    def is_matrix(p: Tensor) -> bool:
+    def is_matrix(name: str, p: Tensor) -> bool:
         stacked = p.ndim == 3 and experts > 0 and len(p) == experts
-        return (p.ndim == 2 or stacked) and not getattr(p, "_no_weight_decay", False)
+        return (p.ndim == 2 or stacked) and not name.endswith(RATES)
 
     tables = {n: p for n, p in named.items() if is_table(n, p)}
-    hidden = {n: p for n, p in named.items() if n not in tables and is_matrix(p)}
+    hidden = {n: p for n, p in named.items() if n not in tables and is_matrix(n, p)}
     vectors = {n: p for n, p in named.items() if n not in tables and n not in hidden}
     return hidden, tables, vectors
 

@@ -1,11 +1,12 @@
 """What a model of another family is, as far as Danlu has to know: the rest stays theirs.
 
 config.json is read here and handed to transformers as plain values: it never sees the folder, so no
-key can make it fetch or run anything. Keys that would are refused, and private ones left out.
+key can make it fetch or run anything. Keys that would are refused or left out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ MORE_REFUSED = REFUSED | dict.fromkeys(
     ("fusion_config", "kernel_config", "distributed_config", "transformers_weights"),
     "changes how transformers computes it, which Danlu does not follow",
 )
-HOW = ("attn_implementation", "experts_implementation", "name_or_path")
-"""Keys about the machine that a model was last on, not about the model; as are those with `_`."""
+HOW = re.compile(r"_*((attn|experts)_implementation\w*|name_or_path|commit_hash)")
+"""Keys about the machine that a model was last on, not about the model."""
 
 FLOAT = "__float__"
 
@@ -109,7 +110,7 @@ def cleaned(theirs: Json) -> Json:
     for key, value in _all_items(theirs):
         if value and key in MORE_REFUSED:
             raise ModelError(f"this model {MORE_REFUSED[key]} ({key})", got=value)
-    return {key: _cleaned(value) for key, value in theirs.items() if not _is_private(key)}
+    return {key: _cleaned(value) for key, value in theirs.items() if not _is_note(key)}
 
 
 def built(theirs: Json) -> tuple[Any, Any]:
@@ -135,8 +136,9 @@ def _check_kind(made: Any, model_type: str) -> None:
 
     causal = names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(model_type, "")
     masked = model_type in names.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    pairs = names.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
-    if getattr(made, "is_encoder_decoder", False) or model_type in pairs:
+    text = names.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+    speech = names.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES
+    if getattr(made, "is_encoder_decoder", False) or model_type in {**text, **speech}:
         kind = "it writes a target from a source (an encoder-decoder)"
     elif masked and not (causal and getattr(made, "is_decoder", False)):
         kind = "its tokens see those behind them too (an encoder)"
@@ -184,12 +186,12 @@ def _all_items(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _cleaned(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _cleaned(inner) for key, inner in value.items() if not _is_private(key)}
+        return {key: _cleaned(inner) for key, inner in value.items() if not _is_note(key)}
     return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _is_private(key: str) -> bool:
-    return (key.startswith("_") and key != FLOAT) or key in HOW
+def _is_note(key: str) -> bool:
+    return HOW.fullmatch(key) is not None
 
 
 def _decoded(value: Any) -> Any:

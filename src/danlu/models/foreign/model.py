@@ -40,6 +40,7 @@ class Foreign(nn.Module):
     def __init__(self, body: Any, config: ForeignConfig) -> None:
         super().__init__()
         self.body, self.config = body, config
+        self.embed.padding_idx = None  # or the token that pads, often the one that ends, is frozen
         self.takes = frozenset(inspect.signature(body.forward).parameters)
         self.cache_name = next((name for name in CACHES if name in self.takes), None)
         self.head_kind: head.HeadKind | None = None
