@@ -300,6 +300,42 @@ def test_with_an_old_transformers(tmp_path, monkeypatch):
         hub.config_of(tmp_path)
 
 
+def test_nothing_is_asked_of_the_network(monkeypatch):
+    import socket
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("somebody opens a connection")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert hub.load(pair("gpt_neo")[2]).model.remembers
+
+
+def test_its_vocabulary_is_not_extended():
+    from danlu.commands.extend import _own
+
+    with pytest.raises(ModelError, match="cannot be extended yet"):
+        _own(hub.load(pair("opt")[2]))
+
+
+def test_no_use_without_a_head():
+    with pytest.raises(ModelError, match="without its head"):
+        hub.load_stack(pair("opt")[2])
+
+
+def test_bfloat16_activations():
+    _, ours, _ = pair("cohere")
+    want = ours(some(), targets=some(seed=2)).sum()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = ours(some(), targets=some(seed=2)).sum()
+    got.backward()
+    assert got.item() == pytest.approx(want.item(), rel=0.02)
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in ours.parameters())
+    ours.zero_grad()
+
+
 def test_transformers_is_imported_by_nobody_who_does_not_need_it():
     code = (
         "import sys; from danlu.models import hub; import danlu.train.fit, danlu.generate.text; "

@@ -145,6 +145,26 @@ def test_stopped_and_resumed_is_never_stopped(memory_path: Path, family: str, na
     assert again.saved() == whole.saved() and again.losses() == whole.losses()
 
 
+class Crash(BaseException):
+    """The process is gone: nothing is saved."""
+
+
+def test_crashed_and_resumed_is_never_crashed(memory_path: Path) -> None:
+    whole = ForeignTraining(memory_path / "whole")
+    whole.go()
+    again = ForeignTraining(memory_path / "again", train=train_config(save_every_s=0.0))
+    for step in (2, 5, 8):
+
+        def crash(now: int, micro: int, at: int = step) -> None:
+            if (now, micro) == (at, 1):
+                raise Crash
+
+        with pytest.raises(Crash):
+            again.go(at=crash)
+    again.go()
+    assert again.saved() == whole.saved() and again.losses() == whole.losses()
+
+
 def test_a_checkpoint_of_another_model_is_refused(memory_path: Path) -> None:
     run = ForeignTraining(memory_path / "run", family="opt")
     run.go()
