@@ -15,7 +15,9 @@ from test_executors import content, texts
 
 from danlu.data import executors, portions
 from danlu.data.prepare import prepare
+from danlu.data.shards import tokenize
 from danlu.errors import ResourceError
+from danlu.tokenizer import train
 
 ray = pytest.importorskip("ray")
 
@@ -64,6 +66,15 @@ def test_two_nodes_give_the_bytes_of_one_process_even_if_a_worker_is_killed(
     killer.join()
     assert content(corpus.folder) == whole
     assert killed or not Path("/proc").is_dir()
+
+    tokenizer = train([d.text for d in corpus.documents()], vocab=300, strict=False)
+    shards = [
+        tokenize(
+            corpus, tokenizer, folder=tmp_path / f"tokens{on}", executor=executors.chosen(on, 1, 0)
+        )
+        for on in ("", "ray")
+    ]
+    assert content(shards[0].folder) == content(shards[1].folder)
 
 
 def test_an_address_where_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:

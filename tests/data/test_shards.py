@@ -41,6 +41,10 @@ def corpus(tmp_path: Path) -> Corpus:
     return prepare.prepare([tmp_path], tmp_path.parent / f"{tmp_path.name}-corpus", settings)
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
 def documents(corpus: Corpus, split: str) -> list[str]:
     return [document.text for document in corpus.documents(split)]
 
@@ -80,7 +84,7 @@ def test_large_vocabularies_take_32_bits(
 def test_made_once(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     first = tokenize(corpus, tokenizer())
     before = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    monkeypatch.setattr(shards, "_Work", None)
+    monkeypatch.setattr(shards, "_Making", None)
     second = tokenize(corpus, tokenizer())
     assert second == first and second.sha256 == first.sha256
     assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == before
@@ -134,25 +138,52 @@ def test_damage_after_opening(corpus: Corpus, damage: str) -> None:
     assert "delete" in caught.value.fix and "bytes" in caught.value.expected
 
 
-def test_a_failure_leaves_nothing_half(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_disk_is_full_it_goes_on_later(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = content(tokenize(corpus, tokenizer(), folder=corpus.folder / "whole").folder)
     write = files.Disk.write
+    names: list[str] = []
 
     def full(self: files.Disk, path: Path, *rest: object, **options: object) -> str:
+        names.append(path.name)
         if path.name == "held_out.bin":
             error = ResourceError("the disk is full")
             error.errno = errno.ENOSPC
             raise error
         return write(self, path, *rest, **options)  # type: ignore[arg-type]
 
+    def noted(self: files.Disk, path: Path, *rest: object, **options: object) -> str:
+        names.append(path.name)
+        return write(self, path, *rest, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(ResourceError):
+        patch.setattr(files.Disk, "write", full)
+        tokenize(corpus, tokenizer())
+    assert [p.name for p in corpus.folder.glob("tokens*")] == []
+    assert names.index("00000.bin") < names.index("held_out.bin")
+    names.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Disk, "write", noted)
+        assert content(tokenize(corpus, tokenizer()).folder) == whole
+    assert names[0] == "train.bin" and "00000.bin" not in names
+    assert list(corpus.folder.glob(".*")) == []
+
+
+def test_a_full_disk_at_the_first_piece_leaves_nothing(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: files.Disk, path: Path, *rest: object, **options: object) -> str:
+        raise ResourceError("the disk is full")
+
     with monkeypatch.context() as patch, pytest.raises(ResourceError):
         patch.setattr(files.Disk, "write", full)
         tokenize(corpus, tokenizer())
     assert [p.name for p in corpus.folder.iterdir() if "tokens" in p.name] == []
-    assert tokenize(corpus, tokenizer()).count("train") > 0
 
 
 def test_two_at_once(corpus: Corpus) -> None:
-    folder = corpus.folder / f".tokens-{tokenizer().sha256[:12]}.new"
+    folder = corpus.folder / f".tokens-{tokenizer().sha256[:12]}.work"
     with files.Lock(folder), pytest.raises(ResourceError, match="in use by another process"):
         tokenize(corpus, tokenizer())
     assert tokenize(corpus, tokenizer()).count("train") > 0

@@ -2,8 +2,10 @@
 
     danlu tokenize corpus --tokenizer tokenizer
 
-`danlu pretrain` does this by itself when it has to. Shards that are whole are kept; after an
-interruption nothing half is left, and the same command begins again.
+    danlu tokenize corpus --tokenizer tokenizer --on ray://host:10001
+
+`danlu pretrain` does this by itself when it has to, on all cores. Shards that are whole are kept;
+after an interruption nothing half is left, and the same command goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from tyro.conf import Positional
 
 from danlu import config, log
@@ -33,6 +36,12 @@ class Config(config.Config):
     out: Path | None = None
     """Folder to write to; none: inside the corpus, where `danlu pretrain` looks."""
 
+    processes: int = Field(0, ge=0)
+    """Worker processes; 0 takes all cores. The shards do not depend on it."""
+
+    on: str = ""
+    """A cluster to work on: `ray` starts one here, `ray://host:10001` connects to one."""
+
 
 def run(cfg: Config) -> dict[str, Any]:
     """Write the shards; returns where they are, how much they hold and how fast it went."""
@@ -45,7 +54,8 @@ def run(cfg: Config) -> dict[str, Any]:
         log.warn(f"this tokenizer changes text ({changes}); bits a byte are of the original text")
     before = _stamp(cfg.out or shards.place(corpus, tokenizer))
     began = time.perf_counter()
-    made = shards.tokenize(corpus, tokenizer, folder=cfg.out)
+    executor = shards.chosen(corpus, on=cfg.on, processes=cfg.processes)
+    made = shards.tokenize(corpus, tokenizer, folder=cfg.out, executor=executor)
     seconds = time.perf_counter() - began
     size = sum(made.text_bytes(split) for split in shards.SPLITS)
     tokens = sum(made.count(split) for split in shards.SPLITS)
@@ -77,9 +87,8 @@ def plan(cfg: Config) -> dict[str, Any]:
     from danlu.tokenizer import Tokenizer
 
     corpus, tokenizer = _corpus(cfg.corpus), Tokenizer.load(cfg.tokenizer)
-    counts = corpus.manifest["counts"]
     return {
-        "bytes": sum(counts[split]["bytes"] for split in shards.SPLITS),
+        "bytes": shards.text_bytes(corpus),
         "vocab_size": tokenizer.vocab_size,
         "out": str(cfg.out or shards.place(corpus, tokenizer)),
     }

@@ -9,9 +9,8 @@ the output until the corpus is complete.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ from danlu.data.sources import python_docs
 from danlu.data.stages.deal import IN_HELD_OUT, SURVIVORS
 from danlu.data.steps import contamination
 from danlu.data.tally import Amount, Tally
-from danlu.data.work import PLAN, Task, Work
+from danlu.data.work import Task, Work, working
 from danlu.errors import ConfigError, DataError
 
 HELD_OUT = "held_out"
@@ -78,7 +77,7 @@ def prepare(
         return same
     make_way(out, force=force)
     disk.mkdir(out.parent)
-    with _working(out, disk) as work:
+    with working(out, disk, first="clean") as work:
         plan = {
             "danlu": danlu.__version__,
             "settings": settings.model_dump(mode="json", include=set(PrepareSettings.model_fields)),
@@ -317,29 +316,6 @@ class _Preparation:
             f"train on {train.documents:,} documents ({log.size(train.bytes)}), held out "
             f"{held_out.documents:,} ({log.size(held_out.bytes)}), chosen by {decided.by}"
         )
-
-
-@contextlib.contextmanager
-def _working(out: Path, disk: files.Disk) -> Iterator[Work]:
-    """The work folder of an output, for this process alone; gone when the corpus is complete.
-
-    After an interruption or an error it stays if a portion was finished, so that the same command
-    goes on from there, and that is said.
-    """
-    folder = out.with_name(f".{out.name}.work")
-    with files.Lock(folder):
-        work = Work(folder, disk)
-        try:
-            yield work
-        except BaseException:
-            if (folder / PLAN).is_file() and any(folder.glob("clean/*.json")):
-                log.say(f"what is finished is kept in {folder}: the same command goes on from it")
-            else:
-                with contextlib.suppress(OSError):
-                    files.Disk().rmtree(folder)
-            raise
-        work.empty()
-    files.Disk().rmtree(folder)
 
 
 def _recipe(settings: PrepareSettings, source: str, skip_broken: bool) -> dict[str, Any]:

@@ -1,19 +1,16 @@
 """Text into one long row of token ids: BOS, document, BOS, document, …, BOS.
 
-Notable choices: the tokenizer works on all cores while it has a batch, and takes nine tenths of the
-time; what is done between batches is kept to whole columns and C loops (ids come out of the
-tokenizer as Python lists, which `array` takes faster than numpy does). Memory is bounded by a batch
-of text, 60 to 140 times its bytes while the tokenizer holds it, and 8 bytes a document (28 where
-sources are mixed). A single document is never cut, so one of 10 MB takes about a GB.
+A piece is what one file of a corpus gives, without the last BOS; pieces one after the other are the
+stream. Notable choices: what is done beside the tokenizer is kept to whole columns and arrays.
+Memory is bounded by a batch of text, tens of times its bytes while its words are looked up, and
+8 bytes a document (32 where sources are mixed). A single document is never cut.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,41 +19,41 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from danlu import files, log
-from danlu.data import mixture
-from danlu.data.corpus import Corpus
+from danlu import files
+from danlu.data import keys, mixture
 from danlu.tokenizer import Tokenizer
 
-BATCH_DOCUMENTS, BATCH_BYTES = 512, 1_000_000
+BATCH_DOCUMENTS, BATCH_BYTES = 4_096, 1_000_000
 """A batch ends at whichever comes first."""
 
+COLUMNS = {False: ["text"], True: ["id", "text", "meta"]}
+"""What is read of a corpus, by whether its sources are mixed."""
 
-@dataclass(slots=True)
+SIZE, PLACE, GROUP, BYTES = range(4)
+"""Rows of `Piece.documents`: tokens with BOS; where sources are mixed also the number by which a
+document is drawn, the number of its source, and its UTF-8 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """What a stream holds, known when it is written."""
 
-    starts: array[int] = field(default_factory=lambda: array("Q", [0]))
-    """[documents + 1] where each document begins; the last is where the closing BOS is."""
-    bytes: int = 0
+    documents: npt.NDArray[np.uint64]
+    """[1 or 4, documents] see `SIZE`."""
+    bytes: int
     """UTF-8 bytes of its text."""
-    sha256: str = ""
-    places: array[int] = field(default_factory=lambda: array("Q"))
-    """[documents] by which documents are drawn; only where sources are mixed."""
-    groups: array[int] = field(default_factory=lambda: array("I"))
-    """[documents] the numbers of their sources; only where sources are mixed."""
-    text_bytes: array[int] = field(default_factory=lambda: array("Q"))
-    """[documents] UTF-8 bytes of each; only where sources are mixed."""
+    sha256: str
 
     @property
-    def documents(self) -> int:
-        """How many there are, repeats counted."""
-        return len(self.starts) - 1
+    def starts(self) -> npt.NDArray[np.uint64]:
+        """[documents + 1] where each document begins; the last is where the closing BOS is."""
+        return np.concatenate([np.zeros(1, np.uint64), np.cumsum(self.documents[SIZE])])
 
     def as_json(self) -> dict[str, Any]:
         """Its line in the manifest."""
         return {
-            "tokens": self.starts[-1] + 1,
-            "documents": self.documents,
+            "tokens": int(self.documents[SIZE].sum()) + 1,
+            "documents": self.documents.shape[1],
             "bytes": self.bytes,
             "sha256": self.sha256,
         }
@@ -65,20 +62,18 @@ class Stream:
 def write(
     disk: files.Disk,
     path: Path,
-    corpus: Corpus,
-    split: str,
+    batches: Iterable[pa.RecordBatch],
     tokenizer: Tokenizer,
     dtype: np.dtype[Any],
     *,
-    sources: list[str] | None = None,
+    sources: list[str],
 ) -> Stream:
-    """Write the stream of a split in the corpus's order; the index is returned, not written.
+    """Write a piece of a stream: the documents of some rows, in their order.
 
     Args:
         disk: where to write.
         path: of the new file.
-        corpus: whose text it is.
-        split: `train` or `held_out`.
+        batches: rows with the columns in `COLUMNS`.
         tokenizer: whose ids they are.
         dtype: of the ids.
         sources: of a mixture; where each document belongs is then noted in the stream.
@@ -87,30 +82,39 @@ def write(
         DataError: the corpus is damaged.
         ResourceError: the disk is full.
     """
-    stream = Stream()
-    total = int(corpus.manifest["counts"][split]["documents"])
-    columns = ["id", "text", "meta"] if sources else ["text"]
-    numbers = {source: number for number, source in enumerate(sources or [])}
+    noted = [np.zeros((4 if sources else 1, 0), np.uint64)]
+    numbers = {source: number for number, source in enumerate(sources)}
+    size = 0
 
-    def pieces() -> Iterator[bytes]:
-        with log.Progress(f"tokenize {split}", total, unit="documents") as bar:
-            for rows in corpus.batches(split, columns):
-                for batch in cut(rows):
-                    yield _encode(batch, stream, tokenizer, dtype)
-                    if numbers:
-                        _note(batch, stream, numbers)
-                    bar.update(stream.documents, note=log.size(stream.bytes))
-        yield np.asarray([tokenizer.bos_id], dtype).tobytes()
+    def ids() -> Iterator[bytes]:
+        nonlocal size
+        bos = np.array([tokenizer.bos_id], np.uint32)
+        for rows in batches:
+            for batch in cut(rows):
+                found = tokenizer.encode_arrays(batch.column("text").to_pylist())
+                sizes = [len(own) + 1 for own in found]
+                noted.append(np.array([sizes, *(_note(batch, numbers) if sources else [])], "u8"))
+                size += pc.sum(pc.binary_length(batch.column("text"))).as_py() or 0
+                row = [part for own in found for part in (bos, own)]
+                yield np.concatenate(row).astype(dtype).tobytes()
 
-    stream.sha256 = disk.write(path, pieces())
-    return stream
+    digest = disk.write(path, ids())
+    return Stream(np.concatenate(noted, axis=1), size, digest)
+
+
+def _note(batch: pa.RecordBatch, numbers: dict[str, int]) -> list[list[int]]:
+    """Of each document by what it is drawn."""
+    marks = (json.loads(meta)[mixture.MARK] for meta in batch.column("meta").to_pylist())
+    return [
+        list(map(mixture.place, batch.column("id").to_pylist())),
+        [numbers[mark] for mark in marks],
+        pc.binary_length(batch.column("text")).to_pylist(),
+    ]
 
 
 def write_index(disk: files.Disk, path: Path, stream: Stream) -> None:
     """Write where each document begins."""
-    index = io.BytesIO()
-    np.save(index, np.frombuffer(stream.starts, np.uint64))
-    disk.write(path, index.getbuffer())
+    keys.write(disk, path, stream.starts)
 
 
 def cut(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -131,29 +135,6 @@ def cut(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield rows.slice(begin)
 
 
-def _encode(
-    batch: pa.RecordBatch, stream: Stream, tokenizer: Tokenizer, dtype: np.dtype[Any]
-) -> bytes:
-    """The ids of a batch; the stream's index and size grow by it."""
-    texts = batch.column("text")
-    ids = array("I")
-    first = stream.starts[-1]
-    for own in tokenizer.encode_batch(texts.to_pylist()):
-        ids.append(tokenizer.bos_id)
-        ids.fromlist(own)
-        stream.starts.append(first + len(ids))
-    stream.bytes += pc.sum(pc.binary_length(texts)).as_py() or 0
-    return np.frombuffer(ids, np.uintc).astype(dtype).tobytes()
-
-
-def _note(batch: pa.RecordBatch, stream: Stream, numbers: dict[str, int]) -> None:
-    """Note of each document by what it is drawn."""
-    stream.places.extend(map(mixture.place, batch.column("id").to_pylist()))
-    marks = (json.loads(meta)[mixture.MARK] for meta in batch.column("meta").to_pylist())
-    stream.groups.extend(numbers[mark] for mark in marks)
-    stream.text_bytes.extend(pc.binary_length(batch.column("text")).to_pylist())
-
-
 def mix(
     disk: files.Disk,
     path: Path,
@@ -170,19 +151,18 @@ def mix(
         stream: what `base` holds.
         counts: [documents] see `mixture.copies`.
     """
-    begins = np.frombuffer(stream.starts, np.uint64).astype(np.int64)
-    mixed = Stream(bytes=int(np.frombuffer(stream.text_bytes, np.uint64).astype(np.int64) @ counts))
+    begins = stream.starts.astype(np.int64)
+    order = list(mixture.passes(counts))
+    text_bytes = int(stream.documents[BYTES].astype(np.int64) @ counts)
 
-    def pieces() -> Iterator[bytes]:
-        for chosen in mixture.passes(counts):
+    def ids() -> Iterator[bytes]:
+        for chosen in order:
             for begin, end in _runs(chosen):
                 yield from _copied(base, begins[begin], begins[end])
-            ends = mixed.starts[-1] + np.cumsum(begins[chosen + 1] - begins[chosen])
-            mixed.starts.frombytes(ends.astype(np.uint64).tobytes())
         yield base[-1:].tobytes()
 
-    mixed.sha256 = disk.write(path, pieces())
-    return mixed
+    digest = disk.write(path, ids())
+    return Stream(stream.documents[:1, np.concatenate(order)], text_bytes, digest)
 
 
 def _runs(chosen: mixture.Ints) -> Iterator[tuple[int, int]]:

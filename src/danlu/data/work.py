@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from danlu import files
+from danlu import files, log
 from danlu.data.settings import PrepareSettings
 from danlu.errors import DataError
 
@@ -131,3 +131,26 @@ class Work:
     def drop(self, stage: str) -> None:
         """Delete the files of a stage that is not needed any more."""
         self.disk.rmtree(self.folder / stage)
+
+
+@contextlib.contextmanager
+def working(out: Path, disk: files.Disk, *, first: str) -> Iterator[Work]:
+    """The work folder of an output, for this process alone; gone when that is complete.
+
+    After an interruption or an error it stays if a task of the stage `first` was finished, so that
+    the same command goes on from there, and that is said.
+    """
+    folder = out.with_name(f".{out.name}.work")
+    with files.Lock(folder):
+        work = Work(folder, disk)
+        try:
+            yield work
+        except BaseException:
+            if (folder / PLAN).is_file() and any(folder.glob(f"{first}/*.json")):
+                log.say(f"what is finished is kept in {folder}: the same command goes on from it")
+            else:
+                with contextlib.suppress(OSError):
+                    files.Disk().rmtree(folder)
+            raise
+        work.empty()
+    files.Disk().rmtree(folder)

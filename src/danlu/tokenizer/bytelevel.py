@@ -33,7 +33,8 @@ BYTE_OF = _alphabet()
 
 ALPHABET = sorted(BYTE_OF)
 
-_SPELLING = {byte: char for char, byte in BYTE_OF.items()}
+SPELLING = {byte: char for char, byte in BYTE_OF.items()}
+"""The character that stands for each byte."""
 
 
 def spelled(text: str) -> str:
@@ -42,7 +43,7 @@ def spelled(text: str) -> str:
     >>> spelled(" moon"), spelled("月")
     ('Ġmoon', 'æľĪ')
     """
-    return "".join(map(_SPELLING.__getitem__, text.encode()))
+    return "".join(map(SPELLING.__getitem__, text.encode()))
 
 
 def bytes_of(piece: str) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain, compress, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,15 +24,13 @@ import numpy.typing as npt
 import tokenizers
 
 from danlu.errors import DataError
-from danlu.tokenizer import pretokens
+from danlu.tokenizer import pretokens, reach
 from danlu.tokenizer.controls import Controls, unreachable
 from danlu.tokenizer.folder import read, write
 from danlu.tokenizer.losses import complete, losses
 from danlu.tokenizer.prefix import prefix, without
 from danlu.tokenizer.spelling import spelling
-
-WORDS = 200_000
-"""Words whose ids are remembered from one batch to the next."""
+from danlu.tokenizer.words import BETWEEN, Words
 
 T = TypeVar("T")
 
@@ -61,7 +59,6 @@ class Tokenizer:
         self.losses = losses(core, found)
         """What a text loses on its way to ids and back, in words."""
         self._encoder = self._encoding(core)
-        self._words = _Words(self._encoder)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -120,19 +117,39 @@ class Tokenizer:
             DataError: see `encode`.
         """
         try:
-            words = [None if self._split is None else self._split(text) for text in texts]
-            self._words.learn(chain.from_iterable(found for found in words if found is not None))
-            rest = [text for text, found in zip(texts, words, strict=True) if found is None]
-            encodings = iter(self._encoder.encode_batch_fast(rest, add_special_tokens=False))
+            return self._encode_arrays(texts)
         except TypeError:
             check_encodable(texts)
             raise
-        return [
-            np.array(next(encodings).ids, np.uint32)
-            if found is None
-            else np.frombuffer(b"".join(map(self._words.__getitem__, found)), np.uint32)
-            for found in words
-        ]
+
+    def _encode_arrays(self, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+        knows = [self._split is not None and self._split.knows(text) for text in texts]
+        known = iter(self._looked_up(list(compress(texts, knows))))
+        rest = iter(
+            self._rest([text for text, is_known in zip(texts, knows, strict=True) if not is_known])
+        )
+        return [next(known if is_known else rest) for is_known in knows]
+
+    def _looked_up(self, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+        """Ids of known texts, word by word."""
+        if not texts:
+            return []
+        assert self._split
+        cut = texts if self._reach is None else reach.marked(texts, self._reach)
+        words = [list(self._split.words(text)) for text in cut]
+        ids = self._words.ids(list(chain.from_iterable(words)))
+        ends = list(accumulate(map(len, words), initial=0))
+        return [np.frombuffer(b"".join(ids[i:j]), np.uint32) for i, j in pairwise(ends)]
+
+    def _rest(self, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+        """Ids of other texts: line by line where that gives the same, for some lines are known."""
+        if self._split is pretokens.QWEN2_SPLITTER:
+            lines = [pretokens.lines(text) for text in texts]
+            if len(joined := list(chain.from_iterable(lines))) > len(texts):
+                own = iter(self._encode_arrays(joined))
+                return [np.concatenate([next(own) for _ in some]) for some in lines]
+        encodings = self._encoder.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, np.uint32) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens are left out, bytes that are no UTF-8 become U+FFFD."""
@@ -159,6 +176,20 @@ class Tokenizer:
     @cached_property
     def _split(self) -> pretokens.Splitter | None:
         return pretokens.splitter(json.loads(self.contents["tokenizer.json"]))
+
+    @cached_property
+    def _reach(self) -> reach.Table | None:
+        """None where the library must not see less than a word."""
+        model = json.loads(self.contents["tokenizer.json"])["model"]
+        special = ("ignore_merges", "continuing_subword_prefix", "end_of_word_suffix")
+        is_plain = model["type"] == "BPE" and not any(map(model.get, special))
+        is_ours = is_plain and self._split is pretokens.QWEN2_SPLITTER
+        return reach.table(self._bytes) if is_ours else None
+
+    @cached_property
+    def _words(self) -> Words:
+        alone = self._reach is not None and [t for t in self._bytes if BETWEEN in t] == [BETWEEN]
+        return Words(self._encoder, joined=alone)
 
     def token(self, text: str) -> int | None:
         """The id of a token by its text, such as `<|im_end|>`; None if there is none."""
@@ -272,19 +303,3 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     return value
-
-
-class _Words(dict[str, bytes]):
-    """Words → ids, as the bytes of uint32."""
-
-    def __init__(self, core: tokenizers.Tokenizer) -> None:
-        self.core = core
-
-    def learn(self, words: Iterable[str]) -> None:
-        """Have all of these words, encoded together; old ones are forgotten when it is too much."""
-        if len(self) > WORDS:
-            self.clear()
-        new = sorted(set(words).difference(self))
-        encodings = self.core.encode_batch_fast(new, add_special_tokens=False)
-        for word, encoding in zip(new, encodings, strict=True):
-            self[word] = np.array(encoding.ids, np.uint32).tobytes()

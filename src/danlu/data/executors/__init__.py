@@ -37,13 +37,14 @@ class Executor(Protocol):
         """
 
 
-def chosen(on: str, processes: int, size: int) -> Executor:
+def chosen(on: str, processes: int, size: int, *, small: int = SMALL_BYTES) -> Executor:
     """The executor for so many bytes of text.
 
     Args:
         on: a cluster, e.g. `ray` or `ray://host:10001`; empty for this machine.
         processes: how many on this machine; 0 takes a process a core where there is much to do.
         size: bytes to be read.
+        small: up to so many bytes one process is enough.
 
     Raises:
         UnknownName: there is no such kind of cluster.
@@ -54,7 +55,7 @@ def chosen(on: str, processes: int, size: int) -> Executor:
         if kind not in CLUSTERS:
             raise discover.unknown("kind of cluster", kind, CLUSTERS)
         return discover.find("danlu.data.executors", kind, "kind of cluster").build(on, processes)
-    count = processes or (hardware.cores() if size > SMALL_BYTES else 1)
+    count = processes or (hardware.cores() if size > small else 1)
     if count == 1:
         from danlu.data.executors.serial import Serial
 

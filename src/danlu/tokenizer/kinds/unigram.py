@@ -22,7 +22,7 @@ from tokenizers import models
 
 from danlu.tokenizer.bytelevel import ALPHABET, spelled, wrapped
 from danlu.tokenizer.kind import Learned
-from danlu.tokenizer.pretokens import qwen2
+from danlu.tokenizer.pretokens import QWEN2_SPLITTER
 
 LOSSLESS, NESTED, UNKNOWN = True, False, ""
 
@@ -96,8 +96,9 @@ def _words(texts: Iterable[str]) -> Counter[str]:
     words: Counter[str] = Counter()
     cut = wrapped(models.BPE()).pre_tokenizer[0]
     for text in texts:
-        parts = qwen2(text)
-        words.update(parts if parts is not None else (w for w, _ in cut.pre_tokenize_str(text)))
+        known = QWEN2_SPLITTER.knows(text)
+        parts = QWEN2_SPLITTER.words(text) if known else (w for w, _ in cut.pre_tokenize_str(text))
+        words.update(parts)
     order = sorted(words, key=lambda word: (-words[word], zlib.crc32(word.encode()), word))
     kept, room = Counter[str](), WORDS_BYTES
     for word in order:
