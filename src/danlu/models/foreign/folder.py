@@ -46,7 +46,7 @@ def load(
     with Reader(folder) as reader:
         body = _filled(config, reader, folder, dtype or torch.float32)
     version = library.load(config.model_type).__version__
-    log.say(f"{config.model_type}: no table of this family, transformers {version} computes it")
+    log.say(f"{config.model_type}: computed by transformers {version}")
     return probe(Foreign(body.to(device), config))
 
 
