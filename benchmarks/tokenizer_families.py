@@ -28,7 +28,7 @@ os.environ.setdefault("RAYON_NUM_THREADS", "2")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "tokenizer"))
 
-from family_examples import CHINESE, FAMILIES, family
+from spelling_examples import CHINESE, FAMILIES, family
 
 from danlu.tokenizer import Tokenizer
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from family_examples import family
+from spelling_examples import family
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizer_examples import (

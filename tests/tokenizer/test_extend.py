@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from family_examples import FAMILIES, family
+from spelling_examples import FAMILIES, family
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_families import HOSTILE, ids_in_transformers

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from family_examples import FAMILIES, TEXTS, charsmap, family
+from spelling_examples import FAMILIES, TEXTS, charsmap, family
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizer_examples import NASTY, unicode

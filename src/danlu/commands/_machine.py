@@ -48,7 +48,10 @@ def missing(found: dict[str, Any]) -> list[dict[str, str]]:
                 "command": "sudo apt-get install g++ (macOS: xcode-select --install)",
             }
         )
-    for package, extra, purpose in (("tensorboard", "track", "TensorBoard files"),):
+    for package, extra, purpose in (
+        ("tensorboard", "track", "TensorBoard files"),
+        ("transformers", "hf", "families of models that Danlu has no table of"),
+    ):
         if importlib.util.find_spec(package) is None:
             rows.append(
                 {"what": package, "for": purpose, "command": f"pip install 'danlu[{extra}]'"}

@@ -21,6 +21,7 @@ from danlu.hardware import RuntimeConfig
 
 if TYPE_CHECKING:
     from danlu.models.hub import Loaded
+    from danlu.models.transformer import Transformer
 
 
 class Config(config.Config):
@@ -61,17 +62,18 @@ def run(cfg: Config) -> dict[str, Any]:
     corpus = Corpus.open(cfg.corpus)
     runtime = Runtime.start(cfg.runtime)
     loaded = hub.load(cfg.model, device=runtime.device)
+    model = _own(loaded)
     sample = _vocabulary.sampled(corpus, cfg.sample_mb * 1e6)
     size = log.size(min(sample.total_bytes, sample.limit_bytes))
     log.say(f"learning {cfg.tokens:,} tokens from {size}")
     made = extend(loaded.tokenizer, sample, tokens=cfg.tokens)
     held_out = _vocabulary.held_out(corpus)
-    rows = loaded.model.config.vocab_size
+    rows = model.config.vocab_size
     before = _figures(loaded, held_out, cfg.documents)
-    resize(loaded.model, made.tokenizer.vocab_size, made.replaced)
-    larger = hub.Loaded(loaded.model, made.tokenizer, cfg.out)
+    resize(model, made.tokenizer.vocab_size, made.replaced)
+    larger = hub.Loaded(model, made.tokenizer, cfg.out)
     after = _figures(larger, held_out, cfg.documents)
-    hub.save(cfg.out, larger.model, made.tokenizer)
+    hub.save(cfg.out, model, made.tokenizer)
     return {
         "model": str(cfg.out),
         "new_tokens": len(made.replaced),
@@ -102,6 +104,23 @@ def _check(cfg: Config) -> None:
 
     if (cfg.out / "config.json").exists():
         raise ConfigError(f"{cfg.out} holds a model", fix="choose another --out")
+
+
+def _own(loaded: Loaded) -> Transformer:
+    """The model, which must be of a family with a table.
+
+    Raises:
+        ModelError: transformers computes it, so its embedding is not ours to change.
+    """
+    from danlu.errors import ModelError
+    from danlu.models.transformer import Transformer
+
+    if not isinstance(loaded.model, Transformer):
+        raise ModelError(
+            f"the vocabulary of a {loaded.model.config.model_type} model cannot be extended yet",
+            expected="a family that Danlu has a table of, such as llama, qwen3 or gpt2",
+        )
+    return loaded.model
 
 
 def _figures(loaded: Loaded, held_out: list[tuple[str, str]], most: int) -> dict[str, Any]:

@@ -104,12 +104,11 @@ def run(cfg: Config) -> dict[str, Any]:
 
 def plan(cfg: Config) -> dict[str, Any]:
     """What would be trained on; nothing is trained."""
-    from danlu.models import count, hub
+    from danlu.models import hub
 
-    model = hub.config_of(cfg.base)
     return {
         "base": str(cfg.base),
-        "parameters": count.parameters(model),
+        "parameters": hub.size_of(cfg.base),
         "data": str(cfg.data.train or "made from the base's own documents"),
         "out": str(cfg.out),
     }

@@ -34,7 +34,7 @@ class Config(config.Config):
 def run(cfg: Config) -> dict[str, Any]:
     """Write the folder."""
     from danlu import log
-    from danlu.errors import ModelError, UnknownName
+    from danlu.errors import MissingExtra, ModelError, UnknownName
     from danlu.models import hub
     from danlu.models.gguf.convert import convert
 
@@ -53,7 +53,7 @@ def run(cfg: Config) -> dict[str, Any]:
     }
     try:
         hub.config_of(cfg.out)
-    except (ModelError, UnknownName) as error:
+    except (MissingExtra, ModelError, UnknownName) as error:
         log.warn(f"written, but danlu itself cannot run it yet: {error.what}")
         return result
     verb = "chat" if made.chat_template else "generate"

@@ -187,7 +187,7 @@ class _Rows:
             names = ("source", "source_segments")
             found = right_padded([r.source for r in requests])
             self.source = {n: t.to(self.device) for n, t in zip(names, found, strict=True)}
-        self.cache = KVCache()
+        self.cache: KVCache = getattr(engine.model, "new_cache", KVCache)()
         self.sampler = Sampler(
             [r.sampling for r in requests],
             rows=[r.row for r in requests],

@@ -3,11 +3,13 @@
 Loading is strict: every tensor of the file is used or known to hold nothing new, every parameter is
 filled, every shape agrees, every weight is a number (`danlu.models.filling`). Saving goes through
 the tables in `models/families/`; nothing of transformers is used, because its version 5 writes
-tokenizer classes that version 4 refuses.
+tokenizer classes that version 4 refuses. A family without a table is `models.foreign`'s:
+transformers computes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,16 @@ import torch
 from torch import Tensor
 
 from danlu import discover, files
-from danlu.errors import ModelError
+from danlu.errors import ModelError, UnknownName
+from danlu.models import count, filling, foreign, shards, spelling, weights
 from danlu.models import family as families
-from danlu.models import shards, spelling, weights
 from danlu.models.config import ModelConfig
-from danlu.models.filling import fill, same, sines
+from danlu.models.filling import same, sines
 from danlu.models.transformer import Transformer, parameters
 from danlu.tokenizer import Tokenizer
 
-__all__ = ["Loaded", "config_of", "fill", "load", "load_model", "load_stack", "model_files", "save"]
+AnyConfig = ModelConfig | foreign.ForeignConfig
+Model = Transformer | foreign.Foreign
 
 SHARD_BYTES = 5_000_000_000
 """Largest file of weights that Hugging Face's hub shows whole; transformers 4 splits there too."""
@@ -34,7 +37,7 @@ SHARD_BYTES = 5_000_000_000
 class Loaded:
     """A model folder, opened."""
 
-    model: Transformer
+    model: Model
     tokenizer: Tokenizer
     folder: Path
 
@@ -52,19 +55,21 @@ def load(
     Raises:
         ModelError: the model is missing, damaged or of an unknown kind; the message says what.
         DataError: so is the tokenizer, or config.json is not JSON.
+        MissingExtra: its family has no table, and transformers is not installed.
+        UnknownName: transformers does not know it either.
     """
     config = config_of(folder)
     tokenizer = Tokenizer.load(folder)
     _check_vocabulary(config, tokenizer, folder)
-    model = _filled(config, folder, device=device, dtype=dtype)
+    model = _loaded(config, folder, device=device, dtype=dtype)
     return Loaded(model.eval(), tokenizer, folder)
 
 
 def load_model(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
-) -> Transformer:
+) -> Model:
     """Only the model of a folder; see `load`."""
-    return _filled(config_of(folder), folder, device=device, dtype=dtype)
+    return _loaded(config_of(folder), folder, device=device, dtype=dtype)
 
 
 def load_stack(
@@ -74,15 +79,27 @@ def load_stack(
 
     Only `hidden` and `encode` may be called: the head's numbers are undefined, unless it is tied.
     """
-    return _filled(config_of(folder), folder, device=device, dtype=dtype, headless=True)
+    config = config_of(folder)
+    if isinstance(config, foreign.ForeignConfig):
+        raise ModelError(f"a {config.model_type} model cannot be used without its head")
+    return _filled(config, folder, device=device, dtype=dtype, headless=True)
 
 
-def config_of(folder: Path) -> ModelConfig:
+def size_of(folder: Path) -> int:
+    """Number of weights of a folder's model, which is not loaded; see `config_of`."""
+    config = config_of(folder)
+    if isinstance(config, foreign.ForeignConfig):
+        return foreign.parameters(config)
+    return count.parameters(config)
+
+
+def config_of(folder: Path) -> AnyConfig:
     """What the model of a folder is.
 
     Raises:
         ModelError: it is no model folder, or of an unknown kind.
         DataError: config.json is not JSON.
+        MissingExtra, UnknownName: see `load`.
     """
     if not folder.is_dir():
         raise ModelError(
@@ -97,7 +114,11 @@ def config_of(folder: Path) -> ModelConfig:
             expected="a run folder such as runs/demo/base, or a Hugging Face checkpoint",
             fix=_did_you_mean(folder),
         )
-    return spelling.read_config(files.read_json(folder / "config.json"))
+    theirs = files.read_json(folder / "config.json")
+    try:
+        return spelling.read_config(theirs)
+    except UnknownName as unknown:
+        return foreign.read_config(theirs, unknown)
 
 
 def _did_you_mean(folder: Path) -> str:
@@ -108,13 +129,21 @@ def _did_you_mean(folder: Path) -> str:
     return f"did you mean {name}?" if name else ""
 
 
-def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer, where: object) -> None:
+def _check_vocabulary(config: AnyConfig, tokenizer: Tokenizer, where: object) -> None:
     if tokenizer.vocab_size > config.vocab_size:
         raise ModelError(
             f"tokenizer and model of {where} disagree",
             got=f"{tokenizer.vocab_size} tokens, {config.vocab_size} rows of the embedding",
             expected="a row for each token",
         )
+
+
+def _loaded(
+    config: AnyConfig, folder: Path, *, device: torch.device | str, dtype: torch.dtype | None
+) -> Model:
+    if isinstance(config, foreign.ForeignConfig):
+        return foreign.load(config, folder, device=device, dtype=dtype)
+    return _filled(config, folder, device=device, dtype=dtype)
 
 
 def _filled(
@@ -148,11 +177,25 @@ def _as_tied(config: ModelConfig, reader: weights.Reader) -> ModelConfig:
     return config.model_copy(update={"tied": False})
 
 
-def tensors(model: Transformer) -> dict[str, weights.Written]:
+def fill(model: Model, reader: weights.Reader, *, folder: Path, headless: bool = False) -> None:
+    """Copy a checkpoint's tensors into a model, one at a time; see `filling.fill`.
+
+    Raises:
+        ModelError: a tensor is missing, left over, of another shape, or no numbers.
+    """
+    if isinstance(model, foreign.Foreign):
+        foreign.fill(model, reader, folder=folder)
+    else:
+        filling.fill(model, reader, folder=folder, headless=headless)
+
+
+def tensors(model: Model) -> Mapping[str, weights.Written]:
     """The weights under Hugging Face's names; what must be stacked is, when its turn comes.
 
     A tied head is not written twice.
     """
+    if isinstance(model, foreign.Foreign):
+        return foreign.tensors(model)
     c, mine = model.config, parameters(model)
     out = {
         row.theirs: _written(row, [mine[name].detach() for name in row.ours])
@@ -167,14 +210,17 @@ def _written(row: families.Row, parts: list[Tensor]) -> weights.Written:
     return weights.Later(parts[0].dtype, row.shape(parts), lambda: iter([row.packed(parts)]))
 
 
-def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
+def model_files(model: Model, tokenizer: Tokenizer) -> dict[str, bytes]:
     """The files of a model folder that stay the same during a run: all but the weights.
 
     Raises:
         ModelError: the family cannot say all that this model is, or tokens have no embedding.
     """
     _check_vocabulary(model.config, tokenizer, "this run")
-    config = model_json(model.config, model.embed.weight.dtype, tokenizer)
+    if isinstance(model, foreign.Foreign):
+        config = foreign.model_json(model)
+    else:
+        config = model_json(model.config, model.embed.weight.dtype, tokenizer)
     return {
         "config.json": files.json_bytes(config),
         "generation_config.json": files.json_bytes(
@@ -192,9 +238,10 @@ def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
     }
 
 
-def _start(config: ModelConfig) -> dict[str, int]:
-    is_pair = config.kind == "encoder-decoder"
-    return {"decoder_start_token_id": config.start_token} if is_pair else {}
+def _start(config: AnyConfig) -> dict[str, int]:
+    if isinstance(config, ModelConfig) and config.kind == "encoder-decoder":
+        return {"decoder_start_token_id": config.start_token}
+    return {}
 
 
 def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -210,13 +257,13 @@ def model_json(config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer) ->
     } | spelling.write_config(config)  # RoBERTa counts positions from its padding's number
 
 
-def weight_bytes(model: Transformer) -> weights.Dump:
+def weight_bytes(model: Model) -> weights.Dump:
     """The weights as a safetensors file, in pieces for `Disk.write`."""
     return weights.dump(tensors(model))
 
 
 def save(
-    folder: Path, model: Transformer, tokenizer: Tokenizer, *, shard_bytes: int = SHARD_BYTES
+    folder: Path, model: Model, tokenizer: Tokenizer, *, shard_bytes: int = SHARD_BYTES
 ) -> None:
     """Write a model folder that transformers, vLLM and Danlu open.
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from danlu import log
 from danlu.errors import ConfigError, ResourceError, Stopped, TrainingError
-from danlu.models.transformer import Transformer
+from danlu.models.hub import Model
 from danlu.runtime import Runtime, peak_memory_bytes
 from danlu.train import schedules
 from danlu.train.horizon import Horizon, Minutes, Steps
@@ -82,7 +82,7 @@ def horizon(cfg: TrainConfig, batches: EpochBatches) -> Horizon:
 
 
 def fit(
-    model: Transformer,
+    model: Model,
     objective: Objective,
     batches: EpochBatches,
     optimizer: Optimizer,
@@ -143,7 +143,7 @@ class _Loop:
 
     def __init__(
         self,
-        model: Transformer,
+        model: Model,
         optimizer: Optimizer,
         cfg: TrainConfig,
         *,

@@ -52,7 +52,7 @@ class Muon:
     """Steps the matrices it is given; those of one shape are moved together.
 
     Args:
-        named: name → [rows, cols] parameter.
+        named: name → [rows, cols] parameter, or [n, rows, cols] for n stacked matrices.
         lr: peak step, as the spectral norm of the change of a square matrix.
         weight_decay: share of a weight that is taken off per step, relative to lr.
         momentum: of the gradient, with Nesterov's look ahead.
@@ -107,12 +107,12 @@ class Muon:
 
 
 class _Stack:
-    """The state of n matrices of one shape: momentum [n, rows, cols], row squares [n, rows, 1]."""
+    """The state of n weights of one shape: momentum [n, …, rows, cols], squares [n, …, rows, 1]."""
 
     def __init__(self, names: list[str], like: Tensor) -> None:
         self.names = names
         self.momentum = like.new_zeros((len(names), *like.shape))
-        self.row_square = like.new_zeros((len(names), like.shape[0], 1))
+        self.row_square = like.new_zeros((len(names), *like.shape[:-1], 1))
 
 
 def _gradient(weight: Tensor) -> Tensor:

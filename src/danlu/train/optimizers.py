@@ -7,6 +7,7 @@ optimizer's state is kept by parameter name, so that it can be saved, resharded 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,13 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from danlu.errors import CheckpointError
-from danlu.models.init import TABLES
 from danlu.models.transformer import parameters
 from danlu.train.muon import Muon
 from danlu.train.settings import OptimizerConfig
 
-CHOOSING = (*TABLES, "router.weight")
-"""Matrices with a row for each thing to choose from: Muon would make all rows alike in size."""
+ROUTERS = re.compile(r"(^|\.)(router|gate)(\.\w+)?\.weight$")
+"""Of experts, if they have a row for each: `gate` may also be a part of an MLP."""
+
+RATES = "A_log"
+"""Of a state-space model: a table of rates, no map, and not to decay (Gu & Dao 2023)."""
 
 
 class Part(Protocol):
@@ -150,7 +153,7 @@ class Group:
 def build(model: nn.Module, cfg: OptimizerConfig) -> Optimizer:
     """The optimizer of a config for a model's trainable parameters."""
     named = {name: p for name, p in parameters(model).items() if p.requires_grad}
-    hidden, tables, vectors = _kinds(named)
+    hidden, tables, vectors = _kinds(model, named)
     if cfg.name == "muon":
         groups = [
             Group("muon", hidden, cfg.lr, cfg.weight_decay),
@@ -167,11 +170,28 @@ def build(model: nn.Module, cfg: OptimizerConfig) -> Optimizer:
     return Optimizer(parts, groups, cfg.clip)
 
 
-def _kinds(named: dict[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
-    """Matrices between vectors; embeddings, head and routers; norms and biases."""
-    tables = {n: p for n, p in named.items() if p.ndim == 2 and n.endswith(CHOOSING)}
-    hidden = {n: p for n, p in named.items() if p.ndim == 2 and n not in tables}
-    vectors = {n: p for n, p in named.items() if p.ndim != 2}
+def _kinds(model: nn.Module, named: dict[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
+    """Matrices between vectors; embeddings, head and routers; norms and biases.
+
+    Embeddings and head are known by what they are, because families name them differently. They
+    and routers have a row for each thing to choose from: Muon would make all rows alike in size.
+    Experts may be one stack of matrices.
+    """
+    rows = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    rows.add(id(getattr(getattr(model, "head", None), "weight", None)))
+    experts = int(getattr(getattr(model, "config", None), "n_experts", 0))
+
+    def is_table(name: str, p: Tensor) -> bool:
+        routes = experts > 0 and len(p) == experts and ROUTERS.search(name)
+        return p.ndim == 2 and (id(p) in rows or bool(routes))
+
+    def is_matrix(name: str, p: Tensor) -> bool:
+        stacked = p.ndim == 3 and experts > 0 and len(p) == experts
+        return (p.ndim == 2 or stacked) and not name.endswith(RATES)
+
+    tables = {n: p for n, p in named.items() if is_table(n, p)}
+    hidden = {n: p for n, p in named.items() if n not in tables and is_matrix(n, p)}
+    vectors = {n: p for n, p in named.items() if n not in tables and n not in hidden}
     return hidden, tables, vectors
 
 

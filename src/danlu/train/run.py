@@ -30,7 +30,6 @@ import yaml
 from danlu import config, files, log
 from danlu.errors import CheckpointError, ConfigError, ResourceError
 from danlu.models import hub, weights
-from danlu.models.transformer import Transformer
 from danlu.runtime import Runtime
 from danlu.tokenizer import Tokenizer
 from danlu.train import checkpoint
@@ -104,7 +103,7 @@ class Run:
         """Whether there is no checkpoint to go on from."""
         return self.newest is None
 
-    def publish(self, model: Transformer, tokenizer: Tokenizer) -> None:
+    def publish(self, model: hub.Model, tokenizer: Tokenizer) -> None:
         """Write the files that make the folder a model and stay the same during the run."""
         self.constant = hub.model_files(model, tokenizer)
         for name, data in self.constant.items():
@@ -112,7 +111,7 @@ class Run:
 
     def save(
         self,
-        model: Transformer,
+        model: hub.Model,
         optimizer: Optimizer,
         horizon: Horizon,
         state: Mapping[str, Any],
@@ -134,7 +133,7 @@ class Run:
         self.__dict__.pop("newest", None)
         return checkpoint.save(self.folder, state["step"], contents, info=self.identity, disk=disk)
 
-    def restore(self, model: Transformer, optimizer: Optimizer, horizon: Horizon) -> dict[str, Any]:
+    def restore(self, model: hub.Model, optimizer: Optimizer, horizon: Horizon) -> dict[str, Any]:
         """Load the newest good checkpoint; returns the state that `save` was given, or nothing.
 
         Raises:
@@ -296,7 +295,7 @@ def identity(
     *,
     data: str,
     tokenizer: str,
-    model: Transformer,
+    model: hub.Model,
     objective: str,
     settings: TrainConfig,
     optimizer: config.Config,
