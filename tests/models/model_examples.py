@@ -48,7 +48,46 @@ KINDS: dict[str, dict[str, Any]] = {
     "learned": GPT2,
     "sinusoidal": GPT2 | {"position": "sinusoidal", "activation": "relu", "tied": False},
 }
-"""One of each kind of position, attention, norm and MLP."""
+"""One of each kind of position, attention, norm and MLP that all families have known for long."""
+
+GEMMA: dict[str, Any] = {
+    "norm_at": "both",
+    "norm_offset": 1,
+    "attn_softcap": 30.0,
+    "logit_softcap": 20.0,
+    "embed_scale": D**0.5,
+    "activation": "gelu_tanh",
+    "qk_norm": "none",
+    "window": 5,
+    "global_layers": (1,),
+}
+BERT: dict[str, Any] = {
+    "kind": "encoder",
+    "norm_at": "sum",
+    "embed_norm": True,
+    "final_norm": False,
+    "head_mlp": True,
+    "head_bias": True,
+    "n_token_types": 2,
+    "activation": "gelu",
+}
+DECODERS: dict[str, dict[str, Any]] = KINDS | {
+    "alibi": GPT2 | {"position": "alibi"},
+    "relative": SHAPE | {"position": "relative", "qk_norm": "none"},
+    "window": SHAPE | {"window": 5, "global_layers": (1,)},
+    "experts": SHAPE | {"n_experts": 4, "d_expert": 24, "dense_layers": (0,)},
+    "soft caps, norms on both sides": SHAPE | GEMMA,
+    "norm after, of all heads": SHAPE | {"norm_at": "after", "qk_norm": "all"},
+    "parallel, part of a head turns": GPT2
+    | {"position": "rope", "rope_fraction": 0.5, "parallel": True, "tied": False},
+}
+ALL_KINDS: dict[str, dict[str, Any]] = DECODERS | {
+    "encoder": GPT2 | BERT,
+    "encoder-decoder, sums": GPT2 | {"kind": "encoder-decoder", "norm_at": "sum"},
+    "encoder-decoder, relative": DECODERS["relative"]
+    | {"kind": "encoder-decoder", "n_encoder_layers": 3, "logit_scale": 0.5},
+}
+"""With what `kind` and the newer knobs add."""
 
 
 def config(**knobs: Any) -> ModelConfig:

@@ -69,6 +69,69 @@ def test_gradients_are_checked_by_differences(rows, monkeypatch):
     assert torch.autograd.gradcheck(lambda h, w: linear_nll(h, w, target).sum(), (hidden, weight))
 
 
+@pytest.mark.parametrize("rows", [2, 100])
+@pytest.mark.parametrize("cap", [0.0, 2.5])
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_bias_and_soft_cap_are_those_of_the_full_cross_entropy(
+    weighting, with_bias, cap, rows, monkeypatch
+):
+    monkeypatch.setattr(head, "rows_at_a_time", lambda *_: rows)
+    hidden, weight, target = inputs()
+    bias = torch.linspace(-1, 2, 17, dtype=torch.float64, requires_grad=True) if with_bias else None
+    wanted = [t for t in (hidden, weight, bias) if t is not None]
+    logits = hidden @ weight.T + (0 if bias is None else bias)
+    logits = cap * torch.tanh(logits / cap) if cap else logits
+    want = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORE)
+    mine = linear_nll(hidden, weight, target, bias=bias, softcap=cap)
+    assert difference(mine, want) < 1e-12
+    weigh = WEIGHTINGS[weighting]
+    got, due = (torch.autograd.grad(weigh(nll), wanted) for nll in (mine, want))
+    for a, b in zip(got, due, strict=True):
+        assert difference(a, b) < 1e-12
+
+
+def test_bias_and_soft_cap_are_checked_by_differences():
+    hidden, weight, target = inputs(5, 3, 7)
+    bias = torch.linspace(-1, 2, 7, dtype=torch.float64, requires_grad=True)
+    uneven = torch.linspace(0.2, 2, 5, dtype=torch.float64)
+    for cap in (0.0, 2.5):
+        for weigh in (lambda nll: nll, lambda nll: nll.sum(), lambda nll: (nll * uneven).sum()):
+
+            def loss(h, w, b, cap=cap, weigh=weigh):
+                return weigh(linear_nll(h, w, target, bias=b, softcap=cap))
+
+            assert torch.autograd.gradcheck(loss, (hidden, weight, bias))
+
+
+def test_a_bias_alone_may_learn():
+    """A frozen body: nothing but the bias has a gradient."""
+    hidden, weight, target = (t.detach() for t in inputs())
+    bias = torch.zeros(17, dtype=torch.float64, requires_grad=True)
+    for weigh in WEIGHTINGS.values():
+        got = torch.autograd.grad(weigh(linear_nll(hidden, weight, target, bias=bias)), bias)
+        logits = hidden @ weight.T + bias
+        want = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORE)
+        assert difference(got[0], torch.autograd.grad(weigh(want), bias)[0]) < 1e-12
+
+
+def test_bias_and_soft_cap_in_16_bits():
+    hidden, weight, target = inputs(200, 16, 50, torch.float32)
+    bias = torch.randn(50, requires_grad=True)
+    given = [t.detach().bfloat16().requires_grad_() for t in (hidden, weight, bias)]
+    for weigh in (lambda nll: nll.sum(), lambda nll: (nll * torch.linspace(0, 2, 200)).sum()):
+        nll = linear_nll(given[0], given[1], target, bias=given[2], softcap=5.0)
+        logits = 5 * torch.tanh((hidden @ weight.T + bias) / 5)
+        want = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORE)
+        assert nll.dtype == torch.float32
+        mine = torch.autograd.grad(weigh(nll), given)
+        for a, b in zip(
+            mine, torch.autograd.grad(weigh(want), (hidden, weight, bias)), strict=True
+        ):
+            assert a.dtype == torch.bfloat16
+            assert F.cosine_similarity(a.float().flatten(), b.flatten(), dim=0) > 0.999
+
+
 def test_only_what_is_wanted_is_computed():
     hidden, weight, target = inputs()
     frozen = linear_nll(hidden, weight.detach(), target).sum()

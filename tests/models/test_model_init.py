@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from model_examples import KINDS, V, config, some_tokens
+from model_examples import ALL_KINDS, BERT, GPT2, SHAPE, V, config, some_tokens
 
-from danlu.models.init import EMBEDDING_STD, initialise
+from danlu.models.init import EMBEDDING_STD, _drawn, initialise
 from danlu.models.transformer import Transformer, parameters
 
 
@@ -54,22 +54,68 @@ def test_no_two_matrices_are_alike():
         assert not any(torch.equal(one, other) for other in matrices[n + 1 :])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def ask(model, tokens, **more):
+    both = model.config.kind == "encoder-decoder"
+    return model(tokens, **({"source": tokens} if both else {}), **more)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_norms_are_one_biases_nothing_and_blocks_change_nothing(kind):
-    model = initialise(Transformer(config(**KINDS[kind])), seed=0)
+    model = initialise(Transformer(config(**ALL_KINDS[kind])), seed=0)
+    one = 1 - model.config.norm_offset
     for name, weight in parameters(model).items():
-        if name.endswith("bias") or name.endswith(("attn.out.weight", "mlp.down.weight")):
+        if name.endswith(("bias", ".out.weight", ".down.weight")):
             assert (weight == 0).all(), name
         elif weight.ndim == 1:
-            assert (weight == 1).all(), name
+            assert (weight == one).all(), name
         else:
             assert (weight != 0).all(), name
-    x = torch.randn(1, 5, 32)
     seen = []
     hook = model.blocks[0].register_forward_hook(lambda _, args, out: seen.append((args[0], out)))
-    model(some_tokens(1, 5))
+    ask(model, some_tokens(1, 5))
     hook.remove()
-    assert torch.equal(*seen[0]) and x.shape == seen[0][0].shape
+    before, after = seen[0]
+    if model.config.norm_at == "sum":  # each sum is normalised, and is then its own norm
+        mean = before.mean(-1, keepdim=True)
+        before = (before - mean) / before.var(-1, correction=0, keepdim=True).sqrt()
+        assert torch.allclose(after, before, atol=0.02)
+    else:
+        assert torch.equal(after, before)
+
+
+def test_what_is_new_is_drawn_as_wide_as_it_should_be():
+    """Tables are small; what multiplies vectors keeps their variance, also beside experts."""
+    wide = {"d_model": 256, "vocab_size": 2000}
+    encoder = parameters(drawn(**GPT2 | BERT | wide | {"n_token_types": 64}))
+    mixed = parameters(drawn(**SHAPE | wide | {"position": "relative", "n_experts": 64}))
+    both = parameters(drawn(**SHAPE | wide | {"kind": "encoder-decoder"}))
+    small = (encoder["token_type.weight"], encoder["position.weight"], mixed["distance.weight"])
+    for table in small:
+        assert table.std().item() == pytest.approx(EMBEDDING_STD, rel=0.15)
+    kept = (
+        encoder["head.dense.weight"],
+        mixed["blocks.0.mlp.router.weight"],
+        mixed["blocks.0.mlp.experts.7.up.weight"],
+        both["blocks.0.cross.k.weight"],
+        both["encoder.blocks.1.attn.q.weight"],
+    )
+    for matrix in kept:
+        assert matrix.std().item() == pytest.approx(1 / 16, rel=0.05)
+    alike = (mixed[f"blocks.0.mlp.experts.{n}.up.weight"] for n in (0, 1))
+    assert not torch.equal(*alike), "experts that start alike stay alike"
+    assert not torch.equal(both["blocks.0.attn.q.weight"], both["encoder.blocks.0.attn.q.weight"])
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_every_world_draws_the_same(kind):
+    """Each tensor alone, in any order: a rank that holds one shard need not draw the others."""
+    whole = parameters(initialise(Transformer(config(**ALL_KINDS[kind])), seed=3))
+    model = Transformer(config(**ALL_KINDS[kind]))
+    for name, weight in reversed(list(parameters(model).items())):
+        alone = _drawn(name, weight.shape, 3)
+        if weight.ndim == 1 and not name.endswith("bias"):
+            alone = alone - model.config.norm_offset
+        assert torch.equal(alone, whole[name]), name
 
 
 def test_matrices_keep_the_variance_of_their_input():
@@ -80,19 +126,20 @@ def test_matrices_keep_the_variance_of_their_input():
     assert named["blocks.0.attn.q.weight"].std().item() == pytest.approx(1 / 16, rel=0.05)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_the_first_loss_is_that_of_guessing(kind):
-    model = initialise(Transformer(config(**KINDS[kind])), seed=0)
-    loss = model(some_tokens(8, 20), targets=some_tokens(8, 20, seed=3)).mean().item()
+    model = initialise(Transformer(config(**ALL_KINDS[kind])), seed=0)
+    loss = ask(model, some_tokens(8, 20), targets=some_tokens(8, 20, seed=3)).mean().item()
     assert loss == pytest.approx(math.log(V), abs=0.05)
 
 
-def test_a_small_model_learns_a_row_by_heart():
-    model = initialise(Transformer(config(tied=False)), seed=0)
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_a_small_model_learns_a_row_by_heart(kind):
+    model = initialise(Transformer(config(**ALL_KINDS[kind] | {"tied": False})), seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     row, losses = some_tokens(1, 21), []
     for _ in range(60):
-        loss = model(row[:, :-1], targets=row[:, 1:]).mean()
+        loss = ask(model, row[:, :-1], targets=row[:, 1:]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -278,7 +278,8 @@ def _impossible(c: ModelConfig) -> list[str]:
     rules = [
         (
             c.position == "rope" and (c.rope_dim < 2 or c.rope_dim % 2 == 1),
-            f"rotary positions turn pairs: {c.rope_dim} of head_dim = {c.head_dim} turn",
+            f"rotary positions turn pairs: {c.rope_dim} of head_dim = {c.head_dim} turn "
+            f"(rope_fraction = {c.rope_fraction})",
         ),
         (
             c.position == "sinusoidal" and c.d_model % 2 == 1,
@@ -295,6 +296,22 @@ def _impossible(c: ModelConfig) -> list[str]:
         (
             c.rope_scaling == "llama3" and c.rope_low_freq >= c.rope_high_freq,
             f"rope_low_freq = {c.rope_low_freq} is not below rope_high_freq = {c.rope_high_freq}",
+        ),
+        (
+            c.rope_scaling == "yarn" and c.rope_beta_fast <= c.rope_beta_slow,
+            f"rope_beta_fast = {c.rope_beta_fast} is not above rope_beta_slow = {c.rope_beta_slow}",
+        ),
+        (
+            c.rope_scaling == "yarn" and c.rope_theta <= 1,
+            f"yarn needs waves of different lengths, and rope_theta = {c.rope_theta}",
+        ),
+        (
+            c.rope_scaling == "longrope" and min((*c.rope_short, *c.rope_long), default=1) <= 0,
+            "the factors of longrope (rope_short, rope_long) must be positive",
+        ),
+        (
+            c.rope_scaling == "longrope" and c.rope_trained_len == 1,
+            "longrope needs a rope_trained_len of more than one token",
         ),
         (
             c.rope_scaling == "longrope" and {len(c.rope_short), len(c.rope_long)} != {short},

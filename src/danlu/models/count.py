@@ -110,22 +110,45 @@ def activation_bytes(c: ModelConfig, tokens: int, *, bytes_each: int = 4) -> int
 
     These are the tensors that autograd saves in `transformer`: of each block, the norms' inputs and
     outputs, the heads as attention gets them (with qk_norm queries and keys before it too), its
-    output, and the MLP's inner values, for each chosen expert its own; after the blocks, the last
-    norm's input, its output, and the head's gradient by it. What the backward pass itself needs for
-    a moment comes on top, and so do scores that have a bias or a cap.
+    output, and the MLP's inner values, for each chosen expert its own, with what goes in and comes
+    out; after the blocks, the last norm's input, its output, what the head's own layer makes, and
+    the head's gradient by its input. What the backward pass itself needs for a moment comes on top,
+    and so do masks, and scores that have a cap or a learned bias. An encoder-decoder's source is
+    taken to be as long as its target.
     """
-    attention = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim + c.n_heads * c.head_dim
-    if c.qk_norm != "none":
-        attention += (c.n_heads + c.n_kv_heads) * c.head_dim
-    inner = (4 if c.gated else 2) - (c.activation == "relu")  # which needs its output only
-    total = 3 * c.d_model
-    for layer in range(c.n_layers + c.encoder_layers):
-        norms = 8 if c.norm_at == "both" else 4
-        total += norms * c.d_model + attention
-        if c.encoder_layers and layer < c.n_layers:
-            total += norms // 2 * c.d_model + attention
-        if c.has_experts(layer % c.n_layers):
-            total += c.top_k * (inner * c.expert_width + 2 * c.d_model)
-        else:
-            total += inner * c.d_ff
+    total = _kept_by_stack(c, c.n_layers, reads_other=c.encoder_layers > 0) + c.d_model
+    if c.encoder_layers:
+        total += _kept_by_stack(c, c.encoder_layers)
+    if c.head_mlp:
+        total += 3 * c.d_model
     return tokens * bytes_each * total
+
+
+def _kept_by_stack(c: ModelConfig, layers: int, *, reads_other: bool = False) -> int:
+    """Numbers a token, with the stack's output."""
+    total = c.d_model * (1 + int(c.final_norm) + int(c.embed_norm))
+    for layer in range(layers):
+        total += _kept_by_attention(c) * (2 if reads_other else 1) + _kept_by_mlp(c, layer)
+        total -= c.d_model if c.parallel else 0  # both read the same
+    return total
+
+
+def _kept_by_attention(c: ModelConfig) -> int:
+    heads = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim + c.n_heads * c.head_dim
+    if c.qk_norm != "none":
+        heads += (c.n_heads + c.n_kv_heads) * c.head_dim
+    return heads + _kept_around(c)
+
+
+def _kept_around(c: ModelConfig) -> int:
+    """What a sublayer reads before and after its norm, and what it answers if that is normalised:
+    where there is one norm, its two sides.
+    """
+    return c.d_model * (3 if c.norm_at == "both" else 2)
+
+
+def _kept_by_mlp(c: ModelConfig, layer: int) -> int:
+    inner = (4 if c.gated else 2) - (c.activation == "relu")  # which needs its output only
+    if not c.has_experts(layer):
+        return inner * c.d_ff + _kept_around(c)
+    return c.top_k * (inner * c.expert_width + 3 * c.d_model) + _kept_around(c)
