@@ -164,7 +164,7 @@ def tensors(model: Transformer) -> dict[str, weights.Written]:
 def _written(row: families.Row, parts: list[Tensor]) -> weights.Written:
     if not row.moves:
         return parts[0]
-    return weights.Later(parts[0].dtype, row.shape(parts), lambda: iter([row.packed(parts)]))
+    return weights.Later(parts[0].dtype, row.shape(parts), lambda: row.pieces(parts))
 
 
 def model_files(model: Transformer, tokenizer: Tokenizer) -> dict[str, bytes]:
