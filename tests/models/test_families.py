@@ -39,8 +39,8 @@ def auto(kind: str) -> Any:
 
 
 def attention(kind: str) -> str:
-    """The attention of theirs that knows all of the family: caps only in the plain one."""
-    return "eager" if kind == "gemma2" else "sdpa"
+    """The attention of theirs that knows all of the family: caps, and T5 in version 4, eager only."""
+    return "eager" if kind in ("gemma2", "t5") else "sdpa"
 
 
 @pytest.fixture(scope="module")

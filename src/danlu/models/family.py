@@ -120,6 +120,8 @@ def find(model_type: str) -> Family:
 
 
 Layout = Literal["", "T", "heads"]
+COLUMNS = 64
+"""Columns that are transposed at a time."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +165,20 @@ class Row:
         shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
         return shape[::-1] if self.layout == "T" else shape
 
-    def packed(self, parts: list[Tensor]) -> Tensor:
-        """Theirs of our parameters, not copied where nothing has to be moved."""
-        tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
+    def pieces(self, parts: list[Tensor]) -> Iterator[Tensor]:
+        """Theirs of our parameters, piece by piece in the order of its bytes.
+
+        So nothing is stacked or transposed in whole.
+        """
         if self.layout == "heads":
-            tensor = tensor.unflatten(0, (3, self.n_heads, -1)).transpose(0, 1).flatten(0, 2)
-        if self.layout == "T" and tensor.ndim == 2:
-            tensor = tensor.T
-        return tensor.contiguous()
+            heads = [part.unflatten(0, (self.n_heads, -1)) for part in parts]
+            for head in range(self.n_heads):
+                yield torch.cat([own[head] for own in heads])
+        elif self.layout == "T" and parts[0].ndim == 2:
+            for columns in zip(*(part.split(COLUMNS, 1) for part in parts), strict=True):
+                yield torch.cat([own.T for own in columns], 1)
+        else:
+            yield from parts
 
 
 def rows(family: Family, c: ModelConfig, mine: set[str]) -> Iterator[Row]:

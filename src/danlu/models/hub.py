@@ -207,7 +207,7 @@ def tensors(model: Model) -> Mapping[str, weights.Written]:
 def _written(row: families.Row, parts: list[Tensor]) -> weights.Written:
     if not row.moves:
         return parts[0]
-    return weights.Later(parts[0].dtype, row.shape(parts), lambda: iter([row.packed(parts)]))
+    return weights.Later(parts[0].dtype, row.shape(parts), lambda: row.pieces(parts))
 
 
 def model_files(model: Model, tokenizer: Tokenizer) -> dict[str, bytes]:

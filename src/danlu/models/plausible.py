@@ -8,7 +8,7 @@ thousand digits would end in an error that says nothing, or in a loop without en
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from danlu.errors import ModelError
@@ -17,6 +17,8 @@ from danlu.models.family import Family, Json
 
 SIZES = ("vocab_size", "d_model", "n_layers", "n_heads", "d_ff", "max_len")
 """Knobs that have no usual value: a config.json must give them."""
+
+MAX_DEPTH = 50
 
 Rule = tuple[str, Callable[[Any], bool]]
 
@@ -71,6 +73,27 @@ ROPE_RULES: dict[str, Rule] = {
 """The same within rotary parameters."""
 
 
+def check_depth(theirs: Any) -> None:
+    """Refuse lists and objects within each other beyond need: even to name them takes the stack.
+
+    Raises:
+        ModelError: they are.
+
+    >>> check_depth([[[]]])
+    """
+    level = [theirs]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise ModelError("config.json is nested too deep", expected=f"{MAX_DEPTH} levels at most")
+
+
 def check_sizes(family: Family, theirs: Json) -> None:
     """Refuse a config without one of the sizes that are never guessed, or with one beyond reason.
 
@@ -98,17 +121,17 @@ def limit(knob: str) -> float:
     return next((bound for bound in bounds if bound is not None), math.inf)
 
 
-def check(theirs: Json, keys: Collection[str]) -> None:
+def check(theirs: Json, keys: Mapping[str, str]) -> None:
     """Refuse values of a kind that their key cannot have.
 
     Args:
         theirs: the config.
-        keys: those that become knobs as they are; infinities and NaN are no value of any.
+        keys: those that become knobs, as in `Family.keys`; infinities and NaN are no value of any.
 
     Raises:
         ModelError: the first that is wrong.
     """
-    _obey(theirs, RULES)
+    _obey(theirs, {key: rule for key, rule in RULES.items() if keys.get(key) != key})
     for key in keys:
         value = theirs.get(key)
         if type(value) in (int, float) and not _number(value):

@@ -30,16 +30,19 @@ def replace(
     """
     disk = disk or files.Disk()
     disk.mkdir(folder)
-    new = {name: files.temporary(folder / name) for name in dumps}
+    index = dumps.get(INDEX)
+    new = {name: files.temporary(folder / name) for name in dumps if name != INDEX}
     try:
-        for name, dump in dumps.items():
-            disk.unlink(new[name])
-            disk.write(new[name], dump)
-        if INDEX in dumps:
-            _set_aside(folder, set(dumps), disk)
-        for name in dumps:  # the index is the last
-            disk.rename(new[name], folder / name)
+        for name, path in new.items():
+            disk.unlink(path)
+            disk.write(path, dumps[name])
+        if index is not None:
+            _set_aside(folder, set(new), disk)
+        for name, path in new.items():
+            disk.rename(path, folder / name)
         disk.fsync_dir(folder)
+        if isinstance(index, bytes):
+            files.write_atomic(folder / INDEX, index, disk=disk)
     except BaseException:
         for path in new.values():
             path.unlink(missing_ok=True)

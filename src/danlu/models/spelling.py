@@ -29,6 +29,7 @@ def read_config(theirs: Any) -> ModelConfig:
         ModelError: it lacks a size, or asks for something that this family's table does not know.
         UnknownName: there is no such family.
     """
+    plausible.check_depth(theirs)
     if not isinstance(theirs, dict):
         raise ModelError("config.json is not a JSON object", got=theirs)
     _refuse_quantised(theirs.get("quantization_config"))

@@ -33,7 +33,7 @@ from danlu.errors import DataError, ModelError
 MAX_HEADER = 16 << 20
 MAX_TENSORS = 100_000
 MAX_DIMS = 16
-PIECE = 8 << 20
+PIECE = 2 << 20
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
