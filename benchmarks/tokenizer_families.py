@@ -2,7 +2,7 @@
 
 python benchmarks/tokenizer_families.py [TEXT.jsonl …] [--mb 0.3] [--runs 3]
 
-Small tokenizers in the structure of the real files (tests/tokenizer/family_examples.py), learnt
+Small tokenizers in the structure of the real files (tests/tokenizer/spelling_examples.py), learnt
 from the documentation that comes with Python; 600 tokens, so texts are longer in tokens than with
 real vocabularies. Texts are English and Chinese, by default that documentation and lines of poems;
 both sides get them in batches of 256 and use two threads. Danlu remembers words that it has met

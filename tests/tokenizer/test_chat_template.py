@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from spelling_examples import family
 from hypothesis import given
 from hypothesis import strategies as st
+from spelling_examples import family
 from tokenizer_examples import (
     FORGETFUL,
     GEMMA,

@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from spelling_examples import FAMILIES, family
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spelling_examples import FAMILIES, family
 from test_families import HOSTILE, ids_in_transformers
 from tokenizer_examples import MORE, spiteful, unicode
 

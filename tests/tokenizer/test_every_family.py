@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spelling_examples import FAMILIES, TEXTS, charsmap, family
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spelling_examples import FAMILIES, TEXTS, charsmap, family
 from tokenizer_examples import NASTY, unicode
 from tokenizers import normalizers
 
