@@ -110,7 +110,7 @@ def test_a_misspelt_public_name() -> None:
         raise AssertionError
 
 
-@pytest.mark.parametrize("name", ["README", "docs/corpus"])
+@pytest.mark.parametrize("name", ["README", "docs/corpus", "docs/architectures"])
 def test_the_english_and_the_chinese_text_have_the_same_commands(name: str) -> None:
     import re
 

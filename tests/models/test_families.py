@@ -39,7 +39,7 @@ def auto(kind: str) -> Any:
 
 
 def attention(kind: str) -> str:
-    """The attention of theirs that knows all of the family: caps and T5 in version 4: eager."""
+    """The attention of theirs that knows caps, and in version 4 T5."""
     return "eager" if kind in ("gemma2", "t5") else "sdpa"
 
 
