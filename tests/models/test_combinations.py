@@ -83,14 +83,22 @@ def reach(model: Transformer, length: int) -> Tensor:
 
 
 def it_sees_what_it_should_and_no_more(model: Transformer, dice: random.Random) -> None:
-    """By gradient: never a later token in a decoder, never one outside the windows' reach."""
-    length, embedded = 9, []
-    hook = model.embed.register_forward_hook(lambda *args: embedded.append(args[2]))
-    logits = say(model, text(1, length, dice.randrange(99)))
-    hook.remove()
-    direction = torch.randn(VOCAB, dtype=torch.float64, generator=torch.manual_seed(3))
+    """By gradient: never a later token in a decoder, never one outside the windows' reach.
+
+    Of what the head reads: it reads each place alone, and a ReLU in it may let nothing through.
+    """
+    length, embedded, read = 9, [], []
+    hooks = [
+        model.embed.register_forward_hook(lambda *args: embedded.append(args[2])),
+        model.norm.register_forward_hook(lambda *args: read.append(args[2])),
+    ]
+    say(model, text(1, length, dice.randrange(99)))
+    for hook in hooks:
+        hook.remove()
+    (hidden,) = read
+    direction = torch.randn(hidden.shape[-1], generator=torch.manual_seed(3)).double()
     for at, allowed in enumerate(reach(model, length)):
-        asked = (logits[0, at] * direction).sum()
+        asked = (hidden[0, at] * direction).sum()
         *source, own = torch.autograd.grad(asked, embedded, retain_graph=True)
         assert torch.equal(own[0].abs().amax(-1) > 0, allowed), at
         assert all((gradient[0].abs().amax(-1) > 0).all() for gradient in source)
@@ -235,10 +243,18 @@ def dropout_is_for_training(model: Transformer, dice: random.Random) -> None:
 
 
 def bfloat16_is_close(model: Transformer, dice: random.Random) -> None:
-    """Under autocast, and as a whole; of experts the choice may change, so that nothing is near."""
+    """Under autocast, and as a whole: about as close as with weights that are off by 2^-8.
+
+    Of experts the choice may change, so that nothing is near.
+    """
     knobs, tokens, targets = model.config.model_dump(), text(3, 12, 1), text(3, 12, 2)
-    exact = say(model, tokens).flatten()
-    whole = say(built(knobs, torch.float32).bfloat16(), tokens)
+    exact, off = say(model, tokens).flatten(), built(knobs)
+    generator = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for weight in off.parameters():
+            weight.mul_(1 + 2**-8 * (2 * torch.rand(weight.shape, generator=generator) - 1))
+        shaken = F.cosine_similarity(exact, say(off, tokens).flatten(), dim=0)
+        whole = say(built(knobs, torch.float32).bfloat16(), tokens)
     mixed = built(knobs, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         logits, nll = say(mixed, tokens), say(mixed, tokens, targets=targets)
@@ -247,7 +263,7 @@ def bfloat16_is_close(model: Transformer, dice: random.Random) -> None:
     assert all(torch.isfinite(p.grad).all() for p in mixed.parameters())
     for rough in (whole, logits):
         near = F.cosine_similarity(exact, rough.flatten().double(), dim=0)
-        assert near > (0.5 if model.config.n_experts else 0.97), near
+        assert model.config.n_experts or 1 - near < 0.02 + 4 * (1 - shaken), near
 
 
 PROMISES: list[Callable[[Transformer, random.Random], None]] = [
@@ -267,13 +283,13 @@ slow_to_draw = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
-@settings(max_examples=30, suppress_health_check=slow_to_draw)
+@settings(max_examples=20, suppress_health_check=slow_to_draw)
 @given(knobs=sensible(), seed=seeds)
 def test_every_combination(promise, knobs, seed):
     promise(built(knobs), random.Random(seed))
 
 
-@settings(max_examples=150, suppress_health_check=slow_to_draw)
+@settings(max_examples=100, suppress_health_check=slow_to_draw)
 @given(anything)
 def test_what_cannot_be_is_refused_and_what_is_not_works(knobs):
     works_or_says_why(knobs)
@@ -307,7 +323,7 @@ def test_thousands_of_combinations(capsys):
     found: set[tuple[Any, ...]] = set()
     answers = {True: 0, False: 0}
 
-    @settings(max_examples=3000, derandomize=False, suppress_health_check=slow_to_draw)
+    @settings(max_examples=4000, derandomize=False, suppress_health_check=slow_to_draw)
     @given(sensible(), seeds)
     def keep_all_promises(knobs, seed):
         if signature(knobs) in found:

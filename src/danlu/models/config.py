@@ -315,7 +315,7 @@ def _impossible(c: ModelConfig) -> list[str]:
         ),
         (
             c.rope_scaling == "longrope" and {len(c.rope_short), len(c.rope_long)} != {short},
-            f"longrope needs {short} factors in rope_short and in rope_long, "
+            f"rope_scaling = longrope needs {short} factors in rope_short and in rope_long, "
             f"and got {len(c.rope_short)} and {len(c.rope_long)}",
         ),
         (
@@ -342,7 +342,7 @@ def _impossible(c: ModelConfig) -> list[str]:
         ),
         (
             c.kind == "encoder-decoder" and c.n_token_types > 0,
-            "an encoder-decoder has no token types",
+            "an encoder-decoder has no token types: set n_token_types to 0",
         ),
         *(
             (
