@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import danlu
 
 ROOT = Path(danlu.__file__).parent
+TESTS = Path(__file__).parent
 SOURCES = sorted(ROOT.glob("**/*.py"))
 
 
@@ -47,6 +49,12 @@ def imports(module: str) -> set[str]:
             if any(name == module or name.startswith(f"{module}.") for name in names):
                 found.add(path.relative_to(ROOT).as_posix())
     return found
+
+
+def test_no_two_test_files_have_the_same_name() -> None:
+    """They would be taken for one module, and the second would not run."""
+    names = Counter(path.name for path in TESTS.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_pickle() -> None:

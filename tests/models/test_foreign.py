@@ -226,7 +226,6 @@ def test_configs_that_are_refused(folder, keys, said):
         ("electra", "an encoder"),
         ("xlm-roberta", "an encoder"),
         ("deberta-v2", "an encoder"),
-        ("bart", "an encoder-decoder"),
         ("mt5", "an encoder-decoder"),
         ("whisper", "an encoder-decoder"),
         ("gemma3", "it reads more than text"),

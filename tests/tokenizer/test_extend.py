@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spelling_examples import FAMILIES, family
-from test_families import HOSTILE, ids_in_transformers
+from test_every_family import HOSTILE, ids_in_transformers
 from tokenizer_examples import MORE, spiteful, unicode
 
 from danlu import discover
